@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// WatchIn asks for the verdict on one step.
+type WatchIn struct {
+	Analysis plan.Analysis `json:"analysis"`
+	Route    Route         `json:"route"`
+	// Start of the step, by the workflow's clock; requests before Start + WarmUp do not count.
+	Start time.Time `json:"start"`
+	// HoldUntil is the earliest end. The verdict is given then, or earlier if it is fail.
+	HoldUntil time.Time `json:"holdUntil"`
+	// GiveUpAt is when an unmeasurable step is handed back as unknown.
+	GiveUpAt time.Time `json:"giveUpAt"`
+	// CandidateOnly is true when stable gets no traffic: Reference stands in for it.
+	CandidateOnly bool `json:"candidateOnly,omitempty"`
+	// Reference is what stable did when it last served beside the candidate.
+	Reference decide.Counts `json:"reference"`
+}
+
+// Watched is a verdict with the numbers it rests on.
+type Watched struct {
+	Verdict decide.Verdict `json:"verdict"`
+	// Stable is what stable did during the watch.
+	Stable decide.Counts `json:"stable"`
+}
+
+// Sample is the growth of both tracks' counters since the last look.
+type Sample struct {
+	Stable, Candidate decide.Counts
+}
+
+// Source reads request counters. Positions are opaque to the caller: it hands back what it got, so
+// that every second is counted once and a worker's death loses nothing.
+type Source interface {
+	// Check refuses a source that does not answer or does not know the route's stable backend.
+	Check(context.Context, plan.Analysis, Route) error
+	// Read returns what happened since position; an empty position only sets the mark.
+	Read(ctx context.Context, analysis plan.Analysis, route Route, position Position) (Sample, Position, error)
+}
+
+// Position is the last value seen of every counter series, by series name.
+type Position map[string]float64
+
+// Analysis judges a candidate by its requests.
+type Analysis struct{ Source Source }
+
+// CheckMetrics refuses to start a release that could not be watched.
+func (a *Analysis) CheckMetrics(ctx context.Context, in WatchIn) error {
+	return fault.From(a.Source.Check(ctx, in.Analysis, in.Route))
+}
+
+// watch is the state that survives a worker's death, as heartbeat details.
+type watch struct {
+	Position  Position      `json:"position"`
+	Stable    decide.Counts `json:"stable"`
+	Candidate decide.Counts `json:"candidate"`
+}
+
+// WatchTrack looks at the counters until the step's verdict stands. It ends early on fail, at
+// HoldUntil on pass, and at GiveUpAt when it cannot be measured. Its state is in its heartbeats: after
+// a crash the next attempt goes on where this one was, and no hold starts again.
+func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
+	var w watch
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
+			w = watch{}
+		}
+	}
+	tick := time.NewTicker(in.Analysis.Interval.D())
+	defer tick.Stop()
+	for {
+		verdict := a.look(ctx, in, &w)
+		activity.RecordHeartbeat(ctx, w)
+		now := time.Now()
+		if verdict.Outcome == decide.Fail ||
+			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
+			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
+			return Watched{Verdict: verdict, Stable: w.Stable}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Watched{}, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// look reads the counters once and judges everything since the warm-up.
+func (a *Analysis) look(ctx context.Context, in WatchIn, w *watch) decide.Verdict {
+	sample, position, err := a.Source.Read(ctx, in.Analysis, in.Route, w.Position)
+	if err != nil {
+		return decide.CannotMeasure(err.Error())
+	}
+	w.Position = position
+	if time.Now().Before(in.Start.Add(in.Analysis.WarmUp.D())) {
+		return decide.CannotMeasure("warming up")
+	}
+	w.Stable, w.Candidate = w.Stable.Add(sample.Stable), w.Candidate.Add(sample.Candidate)
+	stable := w.Stable
+	if in.CandidateOnly {
+		stable = in.Reference
+	}
+	return decide.Compare(in.Analysis, stable, w.Candidate)
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// Fence orders writes to one target. Release is taken by compare-and-swap from the target's Lease and
+// is above every earlier one; Step counts the writes of a release. A write that meets a higher fence
+// on the object is refused.
+type Fence struct {
+	Release int64 `json:"release"`
+	Step    int64 `json:"step"`
+}
+
+// Less reports whether f is older than o.
+func (f Fence) Less(o Fence) bool {
+	return f.Release < o.Release || f.Release == o.Release && f.Step < o.Step
+}
+
+// Write identifies a mutation: who writes, and where in the order of writes it stands.
+type Write struct {
+	// ReleaseID is the name people say.
+	ReleaseID string `json:"releaseId"`
+	Fence     Fence  `json:"fence"`
+}
+
+// Tracks is what preflight found: the two sides of a service.
+type Tracks struct {
+	// Stable is the Deployment that serves.
+	Stable string `json:"stable"`
+	// StableImage is the image it runs, as written in its pod template.
+	StableImage string `json:"stableImage"`
+	// StableSelector is the root Service's selector, to be restored by undo.
+	StableSelector map[string]string `json:"stableSelector"`
+	// Candidate is the Deployment that will carry the new version.
+	Candidate string `json:"candidate"`
+	// CandidateExists is false for a track that this release creates and its undo deletes.
+	CandidateExists bool `json:"candidateExists"`
+	// CandidateService selects the candidate's pods only.
+	CandidateService string `json:"candidateService"`
+	// CandidateServiceExists is false for a Service that this release creates and its undo deletes.
+	CandidateServiceExists bool `json:"candidateServiceExists"`
+	// CandidateSelector is what the root Service selects after promotion.
+	CandidateSelector map[string]string `json:"candidateSelector"`
+	// Replicas of stable, which the candidate gets too.
+	Replicas int32 `json:"replicas"`
+	// Port is the Service's port that the route sends to.
+	Port int32 `json:"port"`
+}
+
+// InspectTargetIn asks what a target looks like before anything is changed.
+type InspectTargetIn struct {
+	Target plan.Target `json:"target"`
+	Image  string      `json:"image"`
+}
+
+// TakeFenceIn asks for the next fence of a target.
+type TakeFenceIn struct {
+	Target    plan.Target `json:"target"`
+	ReleaseID string      `json:"releaseId"`
+}
+
+// DeployCandidateIn declares the candidate track: this image, this many pods, its own Service.
+type DeployCandidateIn struct {
+	Write
+	Target plan.Target `json:"target"`
+	Tracks Tracks      `json:"tracks"`
+	Image  string      `json:"image"`
+}
+
+// AwaitReadyIn waits until a Deployment runs the image with all replicas ready.
+type AwaitReadyIn struct {
+	Namespace  string    `json:"namespace"`
+	Deployment string    `json:"deployment"`
+	Image      string    `json:"image"`
+	Replicas   int32     `json:"replicas"`
+	Deadline   time.Time `json:"deadline"`
+}
+
+// Readiness says how a wait for pods ended. Not being ready is a value, not an error.
+type Readiness struct {
+	Ready bool `json:"ready"`
+	// Reason in plain words when it is not, such as the pods' waiting reason.
+	Reason string `json:"reason,omitempty"`
+}
+
+// SwitchServiceIn declares what the root Service selects.
+type SwitchServiceIn struct {
+	Write
+	Namespace string            `json:"namespace"`
+	Service   string            `json:"service"`
+	Selector  map[string]string `json:"selector"`
+}
+
+// RetireTrackIn scales a track to zero, or deletes what the release itself has created.
+type RetireTrackIn struct {
+	Write
+	Namespace  string `json:"namespace"`
+	Deployment string `json:"deployment"`
+	// DeleteDeployment and DeleteService name what to delete rather than keep scaled to zero.
+	DeleteDeployment bool   `json:"deleteDeployment,omitempty"`
+	DeleteService    string `json:"deleteService,omitempty"`
+}
+
+// Workloads is the cluster as a release needs it.
+type Workloads interface {
+	Inspect(context.Context, InspectTargetIn) (Tracks, error)
+	TakeFence(context.Context, TakeFenceIn) (int64, error)
+	DeployCandidate(context.Context, DeployCandidateIn) error
+	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
+	SwitchService(context.Context, SwitchServiceIn) error
+	RetireTrack(context.Context, RetireTrackIn) error
+}
+
+// Cluster changes workloads.
+type Cluster struct{ Workloads Workloads }
+
+// InspectTarget finds the tracks of a target and refuses one that cannot be released.
+func (a *Cluster) InspectTarget(ctx context.Context, in InspectTargetIn) (Tracks, error) {
+	out, err := a.Workloads.Inspect(ctx, in)
+	return out, fault.From(err)
+}
+
+// TakeFence returns a fence number above every earlier one of the target.
+func (a *Cluster) TakeFence(ctx context.Context, in TakeFenceIn) (int64, error) {
+	out, err := a.Workloads.TakeFence(ctx, in)
+	return out, fault.From(err)
+}
+
+// DeployCandidate declares the candidate's Deployment and Service.
+func (a *Cluster) DeployCandidate(ctx context.Context, in DeployCandidateIn) error {
+	return fault.From(a.Workloads.DeployCandidate(ctx, in))
+}
+
+// AwaitReady heartbeats until the Deployment is ready or the deadline has passed.
+func (a *Cluster) AwaitReady(ctx context.Context, in AwaitReadyIn) (Readiness, error) {
+	return poll(ctx, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
+		r, err := a.Workloads.Readiness(ctx, in)
+		return r, r.Ready, err
+	})
+}
+
+// SwitchService declares what the root Service selects.
+func (a *Cluster) SwitchService(ctx context.Context, in SwitchServiceIn) error {
+	return fault.From(a.Workloads.SwitchService(ctx, in))
+}
+
+// RetireTrack takes a track out of service; finding nothing is fine.
+func (a *Cluster) RetireTrack(ctx context.Context, in RetireTrackIn) error {
+	return fault.From(a.Workloads.RetireTrack(ctx, in))
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"time"
+
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// Task queues. Watches have a queue of their own, so that no number of them delays an abort.
+const (
+	TaskQueue      = "slipway"
+	WatchTaskQueue = "slipway-watch"
+)
+
+// StatusQuery returns a Status.
+const StatusQuery = "status"
+
+// The names of what people and machines can tell a release. Each is a signal for senders that cannot
+// wait and an update, with a validator, for those that can. Both carry a Command.
+const (
+	Approve = "approve"
+	Abort   = "abort"
+	Pause   = "pause"
+	Resume  = "resume"
+	Promote = "promote"
+)
+
+// Command is what a person or a machine tells a release.
+type Command struct {
+	// ID makes a command count once, however often it arrives.
+	ID string `json:"id"`
+	// By is who says it.
+	By string `json:"by"`
+	// Reason in plain words; needed for an abort.
+	Reason string `json:"reason,omitempty"`
+}
+
+// ReleaseIn starts a release. The plan is complete and the image pinned to a digest: nothing is looked
+// up at run time.
+type ReleaseIn struct {
+	ID          string    `json:"id"`
+	Plan        plan.Plan `json:"plan"`
+	Image       string    `json:"image"`
+	RequestedBy string    `json:"requestedBy"`
+}
+
+// Phase of a release.
+type Phase string
+
+// The phases in the order of a good release; the last four are ends.
+const (
+	Preflight Phase = "preflight"
+	Deploying Phase = "deploying"
+	Stepping  Phase = "stepping"
+	Promoting Phase = "promoting"
+	Baking    Phase = "baking"
+	Retiring  Phase = "retiring"
+	Undoing   Phase = "undoing"
+	Promoted  Phase = "promoted"
+	Undone    Phase = "undone"
+	// Refused: preflight said no and nothing was changed.
+	Refused Phase = "refused"
+	// NeedsPerson: undo could not finish; Outcome says what is left to do.
+	NeedsPerson Phase = "needs-person"
+)
+
+// Ended reports whether the phase is an end.
+func (p Phase) Ended() bool {
+	return p == Promoted || p == Undone || p == Refused || p == NeedsPerson
+}
+
+// Status is everything a screen needs to show a release.
+type Status struct {
+	ID          string `json:"id"`
+	Service     string `json:"service"`
+	Namespace   string `json:"namespace"`
+	Environment string `json:"environment"`
+	Strategy    string `json:"strategy"`
+	Image       string `json:"image"`
+	RequestedBy string `json:"requestedBy"`
+
+	Phase     Phase `json:"phase"`
+	Weight    int   `json:"weight"`
+	MaxWeight int   `json:"maxWeight"`
+	// Step is the number of the present step, from 1; 0 before the first. Steps is how many there are.
+	Step   int          `json:"step"`
+	Steps  int          `json:"steps"`
+	Track  []StepStatus `json:"track"`
+	Paused bool         `json:"paused"`
+
+	// Next is what happens next, Owner who does it ("slipway" or people) and Deadline when the wait
+	// ends by itself, with AtDeadline as its outcome.
+	Next       string    `json:"next"`
+	Owner      string    `json:"owner"`
+	Deadline   time.Time `json:"deadline,omitzero"`
+	AtDeadline string    `json:"atDeadline,omitempty"`
+
+	Stable    string `json:"stable,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	// Outcome says in plain words how the release ended and why.
+	Outcome string `json:"outcome,omitempty"`
+	// Log is the story so far, oldest first.
+	Log []Event `json:"log"`
+}
+
+// StepStatus is one step on the screen.
+type StepStatus struct {
+	Weight  int             `json:"weight"`
+	Hold    plan.Duration   `json:"hold"`
+	State   string          `json:"state"` // pending, shifting, watching, asking, passed, failed, skipped
+	Started time.Time       `json:"started,omitzero"`
+	Verdict *decide.Verdict `json:"verdict,omitempty"`
+}
+
+// Event is one line of the story.
+type Event struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}

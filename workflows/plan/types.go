@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+// APIVersion and Kind are the only accepted values of the fields of that name.
+const (
+	APIVersion = "slipway.dev/v1alpha1"
+	Kind       = "Plan"
+)
+
+// Plan says how one service is released into one environment.
+type Plan struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       Spec     `json:"spec"`
+}
+
+// Metadata names the plan. Name and environment together are the lane: one release at a time.
+type Metadata struct {
+	// Name of the service, a DNS label.
+	Name string `json:"name"`
+	// Environment such as "production", a DNS label.
+	Environment string `json:"environment"`
+}
+
+// Spec is the body of a plan.
+type Spec struct {
+	Target   Target    `json:"target"`
+	Traffic  Traffic   `json:"traffic"`
+	Strategy Strategy  `json:"strategy"`
+	Analysis *Analysis `json:"analysis,omitempty"`
+}
+
+// Target is the workload that gets the new image.
+type Target struct {
+	// Namespace of the Deployment and the Service.
+	Namespace string `json:"namespace"`
+	// Deployment that exists already; it is the blue track.
+	Deployment string `json:"deployment"`
+	// Service that callers use; default: the Deployment's name.
+	Service string `json:"service,omitempty"`
+	// Container that gets the image; default: the only container.
+	Container string `json:"container,omitempty"`
+}
+
+// Traffic names the router; exactly one field is set.
+type Traffic struct {
+	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
+}
+
+// GatewayAPI shifts the weights of an HTTPRoute in the target's namespace.
+type GatewayAPI struct {
+	// Route is the HTTPRoute's name; every rule that sends to the Service is shifted.
+	Route string `json:"route"`
+}
+
+// Strategy is how the new version takes over; exactly one field is set.
+type Strategy struct {
+	Canary *Canary `json:"canary,omitempty"`
+}
+
+// Canary moves traffic to the new version in steps.
+type Canary struct {
+	// Steps in rising order of weight; the promotion to 100 follows the last one by itself.
+	Steps []Step `json:"steps"`
+	// Bake is the watch after 100 % with the old track warm; default 1h.
+	Bake Duration `json:"bake,omitempty"`
+	// ReadyWithin bounds the wait for the candidate's pods; default 10m, then the release is undone.
+	ReadyWithin Duration `json:"readyWithin,omitempty"`
+	// SettleWithin bounds the wait until the router serves a new weight; default 1m, then undone.
+	SettleWithin Duration `json:"settleWithin,omitempty"`
+}
+
+// Step is one weight and the watch that it must pass.
+type Step struct {
+	// Weight is the candidate's share of requests, 1 to 99 percent.
+	Weight int `json:"weight"`
+	// Hold is the least time at this weight; default 5m.
+	Hold Duration `json:"hold,omitempty"`
+	// Gate asks people after the hold has passed and before the next step.
+	Gate *Gate `json:"gate,omitempty"`
+}
+
+// Gate waits for people.
+type Gate struct {
+	// Approvers are names that may answer; empty: anybody who can reach the command line.
+	Approvers []string `json:"approvers,omitempty"`
+	// Quorum is the number of distinct approvers needed; default 1.
+	Quorum int `json:"quorum,omitempty"`
+	// Within is the deadline; default 24h. At the deadline the release is undone.
+	Within Duration `json:"within,omitempty"`
+}
+
+// Analysis compares the candidate with stable while both serve.
+type Analysis struct {
+	Source Source `json:"source"`
+	// WarmUp is left out of the comparison at the beginning of each step; default 30s.
+	WarmUp Duration `json:"warmUp,omitempty"`
+	// Interval between two looks; default 10s, at least 1s.
+	Interval Duration `json:"interval,omitempty"`
+	// MinRequests the candidate must have answered in a step before it can pass or fail; default 100.
+	MinRequests int `json:"minRequests,omitempty"`
+	// Patience is how much longer than the hold to wait for a verdict when it cannot be measured;
+	// default 10m. After that a person is asked.
+	Patience Duration `json:"patience,omitempty"`
+	// AskWithin is the deadline of that question; default 24h. At the deadline the release is undone.
+	AskWithin Duration `json:"askWithin,omitempty"`
+	Errors    *Errors  `json:"errors,omitempty"`
+	Latency   *Latency `json:"latency,omitempty"`
+}
+
+// Source is where the numbers come from; exactly one field is set.
+type Source struct {
+	Prometheus *Prometheus `json:"prometheus,omitempty"`
+}
+
+// Prometheus reads request counters and duration histograms.
+type Prometheus struct {
+	// Preset knows the metric names of a gateway: "traefik".
+	Preset string `json:"preset"`
+}
+
+// Errors limits the candidate's share of failed requests.
+type Errors struct {
+	// Tolerate is the allowed ratio to stable, 1 or more; default 1.25x.
+	Tolerate Ratio `json:"tolerate,omitempty"`
+	// Margin is added to the limit, in percentage points, 0 to 100; default 0.5.
+	Margin *float64 `json:"margin,omitempty"`
+}
+
+// Latency limits the candidate's slowness.
+type Latency struct {
+	// Tolerate is the allowed ratio of the 99th percentiles, 1 or more; default 1.25x.
+	Tolerate Ratio `json:"tolerate,omitempty"`
+	// SLO is an absolute limit on top.
+	SLO *SLO `json:"slo,omitempty"`
+}
+
+// SLO is a limit that holds whatever stable does.
+type SLO struct {
+	// P99 of the candidate must stay below.
+	P99 Duration `json:"p99"`
+}
