@@ -9,7 +9,8 @@ import "math"
 type Counts struct {
 	Requests float64 `json:"requests"`
 	Errors   float64 `json:"errors"`
-	// Buckets are cumulative, in rising order of UpTo.
+	// Buckets are cumulative, in rising order of UpTo, all finite: requests slower than the last one are
+	// in Requests alone.
 	Buckets []Bucket `json:"buckets,omitempty"`
 }
 
@@ -43,18 +44,16 @@ func (c Counts) Add(o Counts) Counts {
 func (c Counts) ErrorRate() float64 { return c.Errors / c.Requests }
 
 // Quantile estimates the q-quantile of the latency in seconds by linear interpolation inside its
-// bucket, as PromQL's histogram_quantile does; NaN when the buckets cannot tell.
+// bucket, as PromQL's histogram_quantile does: a rank above the last boundary is that boundary. NaN
+// when there are no buckets or no requests.
 func (c Counts) Quantile(q float64) float64 {
-	if len(c.Buckets) == 0 || c.Buckets[len(c.Buckets)-1].Count == 0 {
+	if len(c.Buckets) == 0 || c.Requests == 0 {
 		return math.NaN()
 	}
-	rank := q * c.Buckets[len(c.Buckets)-1].Count
+	rank := q * c.Requests
 	lower, below := 0.0, 0.0
 	for _, b := range c.Buckets {
-		if b.Count >= rank {
-			if math.IsInf(b.UpTo, 1) {
-				return lower
-			}
+		if b.Count >= rank && b.Count > below {
 			return lower + (b.UpTo-lower)*(rank-below)/(b.Count-below)
 		}
 		lower, below = b.UpTo, b.Count

@@ -8,6 +8,9 @@ const (
 	Kind       = "Plan"
 )
 
+// PresetTraefik knows the metric names of Traefik's service metrics.
+const PresetTraefik = "traefik"
+
 // Plan says how one service is released into one environment.
 type Plan struct {
 	APIVersion string   `json:"apiVersion"`

@@ -8,9 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/invopop/jsonschema"
 )
 
-// Duration is a length of time written as in Go: "90s", "1h30m".
+// Duration is a length of time above zero, written as in Go: "90s", "1h30m".
 type Duration time.Duration
 
 // D is the duration for Go's own functions.
@@ -33,16 +37,27 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()
 
 // UnmarshalJSON reads a quoted duration.
 func (d *Duration) UnmarshalJSON(b []byte) error {
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("duration %s: write it with a unit, such as \"30s\", \"5m\" or \"1h\"", b)
-	}
-	v, err := time.ParseDuration(s)
+	v, err := time.ParseDuration(strings.Trim(string(b), `"`))
 	if err != nil {
-		return fmt.Errorf("duration %q: write it with a unit, such as \"30s\", \"5m\" or \"1h\"", s)
+		return fmt.Errorf("parse duration: %w", err)
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// UnmarshalYAML reads a duration that a person wrote.
+func (d *Duration) UnmarshalYAML(n ast.Node) error {
+	v, err := time.ParseDuration(text(n))
+	if err != nil || v <= 0 {
+		return misread(n, `%q is not a length of time; write one above zero with its unit, such as "30s", "5m" or "1h"`, text(n))
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// JSONSchema describes the written form.
+func (Duration) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"30s", "5m", "1h"}}
 }
 
 // Ratio is a multiple, written "1.25x" or 1.25.
@@ -56,10 +71,40 @@ func (r Ratio) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }
 
 // UnmarshalJSON reads "1.25x" and 1.25.
 func (r *Ratio) UnmarshalJSON(b []byte) error {
-	v, err := strconv.ParseFloat(strings.TrimSuffix(strings.Trim(string(b), `"`), "x"), 64)
+	v, err := parseRatio(strings.Trim(string(b), `"`))
+	*r = v
+	return err
+}
+
+// UnmarshalYAML reads a ratio that a person wrote.
+func (r *Ratio) UnmarshalYAML(n ast.Node) error {
+	v, err := parseRatio(text(n))
 	if err != nil {
-		return fmt.Errorf("ratio %s: write a multiple such as \"1.25x\"", b)
+		return misread(n, `%q is not a ratio; write a multiple of stable, such as "1.25x"`, text(n))
 	}
-	*r = Ratio(v)
+	*r = v
 	return nil
+}
+
+// JSONSchema describes the written form.
+func (Ratio) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?x$`},
+		{Type: "number", Minimum: "1"},
+	}, Examples: []any{"1.25x"}}
+}
+
+func parseRatio(s string) (Ratio, error) {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(s, "x"), 64)
+	if err != nil {
+		return 0, fmt.Errorf("parse ratio: %w", err)
+	}
+	return Ratio(v), nil
+}
+
+// text is a scalar as the person wrote it.
+func text(n ast.Node) string { return n.GetToken().Value }
+
+func misread(n ast.Node, format string, args ...any) error {
+	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: n.GetToken()}
 }

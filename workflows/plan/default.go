@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import "time"
+
+// The defaults of a plan: those of a careful production release. Each field's docstring repeats its own.
+const (
+	defaultHold         = Duration(5 * time.Minute)
+	defaultBake         = Duration(time.Hour)
+	defaultReadyWithin  = Duration(10 * time.Minute)
+	defaultSettleWithin = Duration(time.Minute)
+	defaultGateWithin   = Duration(24 * time.Hour)
+	defaultQuorum       = 1
+	defaultWarmUp       = Duration(30 * time.Second)
+	defaultInterval     = Duration(10 * time.Second)
+	defaultMinRequests  = 100
+	defaultPatience     = Duration(10 * time.Minute)
+	defaultAskWithin    = Duration(24 * time.Hour)
+	defaultTolerate     = Ratio(1.25)
+	defaultMargin       = 0.5
+)
+
+// fill writes every default into the fields that were left out.
+func (p *Plan) fill() {
+	or(&p.Spec.Target.Service, p.Spec.Target.Deployment)
+	if p.Spec.Strategy.Canary != nil {
+		p.Spec.Strategy.Canary.fill()
+	}
+	if p.Spec.Analysis != nil {
+		p.Spec.Analysis.fill()
+	}
+}
+
+func (c *Canary) fill() {
+	or(&c.Bake, defaultBake)
+	or(&c.ReadyWithin, defaultReadyWithin)
+	or(&c.SettleWithin, defaultSettleWithin)
+	for i := range c.Steps {
+		or(&c.Steps[i].Hold, defaultHold)
+		if g := c.Steps[i].Gate; g != nil {
+			or(&g.Quorum, defaultQuorum)
+			or(&g.Within, defaultGateWithin)
+		}
+	}
+}
+
+func (a *Analysis) fill() {
+	or(&a.WarmUp, defaultWarmUp)
+	or(&a.Interval, defaultInterval)
+	or(&a.MinRequests, defaultMinRequests)
+	or(&a.Patience, defaultPatience)
+	or(&a.AskWithin, defaultAskWithin)
+	if a.Errors == nil {
+		a.Errors = &Errors{}
+	}
+	or(&a.Errors.Tolerate, defaultTolerate)
+	if a.Errors.Margin == nil {
+		margin := defaultMargin
+		a.Errors.Margin = &margin
+	}
+	if a.Latency != nil {
+		or(&a.Latency.Tolerate, defaultTolerate)
+	}
+}
+
+// or sets a field that was left out.
+func or[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/invopop/jsonschema"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+var update = flag.Bool("update", false, "write the generated files anew")
+
+const short = `apiVersion: slipway.dev/v1alpha1
+kind: Plan
+metadata: {name: checkout, environment: production}
+spec:
+  target: {namespace: shop, deployment: checkout}
+  traffic: {gatewayAPI: {route: checkout}}
+  strategy:
+    canary:
+      steps:
+        - {weight: 5}
+        - weight: 25
+          hold: 90s
+          gate: {approvers: ["@team-checkout"]}
+  analysis:
+    source: {prometheus: {preset: traefik}}
+    latency: {slo: {p99: 500ms}}
+`
+
+func load(t *testing.T, s string) plan.Plan {
+	t.Helper()
+	p, err := plan.Load(strings.NewReader(s))
+	require.NoError(t, err)
+	return p
+}
+
+func TestLoadFillsEveryDefault(t *testing.T) {
+	margin := 0.5
+	minute := plan.Duration(time.Minute)
+	want := plan.Plan{
+		APIVersion: plan.APIVersion, Kind: plan.Kind,
+		Metadata: plan.Metadata{Name: "checkout", Environment: "production"},
+		Spec: plan.Spec{
+			Target:  plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"},
+			Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
+			Strategy: plan.Strategy{Canary: &plan.Canary{
+				Steps: []plan.Step{
+					{Weight: 5, Hold: 5 * minute},
+					{Weight: 25, Hold: minute * 3 / 2, Gate: &plan.Gate{Approvers: []string{"@team-checkout"}, Quorum: 1, Within: 24 * 60 * minute}},
+				},
+				Bake: 60 * minute, ReadyWithin: 10 * minute, SettleWithin: minute,
+			}},
+			Analysis: &plan.Analysis{
+				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: "traefik"}},
+				WarmUp: minute / 2, Interval: minute / 6, MinRequests: 100, Patience: 10 * minute, AskWithin: 24 * 60 * minute,
+				Errors:  &plan.Errors{Tolerate: 1.25, Margin: &margin},
+				Latency: &plan.Latency{Tolerate: 1.25, SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
+			},
+		},
+	}
+	require.Empty(t, cmp.Diff(want, load(t, short)))
+}
+
+func TestAPlanSurvivesTheWire(t *testing.T) {
+	p := load(t, short)
+	b, err := json.Marshal(p)
+	require.NoError(t, err)
+	var back plan.Plan
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Empty(t, cmp.Diff(p, back))
+	require.Empty(t, back.Validate())
+}
+
+func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
+	tests := map[string]struct{ replace, with, want string }{
+		"unknown field":               {"  traffic:", "  trafic:", `line 6: spec.trafic: unknown field "trafic"`},
+		"duplicate field":             {"kind: Plan", "kind: Plan\nkind: Plan", `line 3: mapping key "kind" already defined`},
+		"word where a number belongs": {"weight: 25", "weight: lots", `line 11: spec.strategy.canary.steps[1].weight: cannot use a string here`},
+		"list where a mapping belongs": {
+			"canary:\n      steps:\n        - {weight: 5}\n        - weight: 25\n          hold: 90s\n          gate: {approvers: [\"@team-checkout\"]}",
+			"canary: [a]", "line 8: spec.strategy.canary",
+		},
+		"duration without unit":     {"hold: 90s", "hold: 90", `line 12: spec.strategy.canary.steps[1].hold: "90" is not a length of time`},
+		"duration in words":         {"hold: 90s", "hold: 5 minutes", `line 12: spec.strategy.canary.steps[1].hold: "5 minutes" is not a length of time`},
+		"zero duration":             {"hold: 90s", "hold: 0s", `line 12: spec.strategy.canary.steps[1].hold: "0s" is not a length of time`},
+		"ratio in words":            {"latency: {", "latency: {tolerate: twice, ", `line 16: spec.analysis.latency.tolerate: "twice" is not a ratio`},
+		"ratio below one":           {"latency: {", "latency: {tolerate: 0.9x, ", "line 16: spec.analysis.latency.tolerate: must be at least 1x"},
+		"weight of 100":             {"weight: 25", "weight: 100", "line 11: spec.strategy.canary.steps[1].weight: must be a whole percentage from 1 to 99"},
+		"weight that does not rise": {"weight: 25", "weight: 5", "line 11: spec.strategy.canary.steps[1].weight: must be above the step before it (5)"},
+		"quorum nobody can reach":   {`["@team-checkout"]`, `["a"], quorum: 2`, "line 13: spec.strategy.canary.steps[1].gate.quorum: asks for 2 approvals, but names 1 approvers"},
+		"written zero":              {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
+		"missing deployment":        {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
+		"other version":             {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
+		"other preset":              {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
+		"no router":                 {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
+		"not YAML":                  {"kind: Plan", "kind: [Plan", "line 3: "},
+		"two documents":             {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
+		"too large":                 {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, short, tt.replace)
+			_, err := plan.Load(strings.NewReader(strings.Replace(short, tt.replace, tt.with, 1)))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+	t.Run("empty", func(t *testing.T) {
+		_, err := plan.Load(strings.NewReader(""))
+		require.ErrorContains(t, err, "the plan is empty")
+	})
+}
+
+func TestEveryProblemOfAPlanIsReportedAtOnce(t *testing.T) {
+	bad := strings.NewReplacer("weight: 25", "weight: 3", "preset: traefik", "preset: x").Replace(short)
+	_, err := plan.Load(strings.NewReader(bad))
+	require.ErrorContains(t, err, "line 11: ")
+	require.ErrorContains(t, err, "line 15: ")
+}
+
+func TestNoInputPanics(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lines := strings.Split(short, "\n")
+		i := rapid.IntRange(0, len(lines)-1).Draw(t, "line")
+		lines[i] = rapid.StringOf(rapid.RuneFrom([]rune(" :-{}[]&*!|>'\"#%a0x\t"))).Draw(t, "text")
+		p, err := plan.Load(strings.NewReader(strings.Join(lines, "\n")))
+		if err == nil && len(p.Validate()) != 0 {
+			t.Fatalf("loaded an invalid plan")
+		}
+	})
+}
+
+func TestSchemaIsGeneratedFromTheTypes(t *testing.T) {
+	r := &jsonschema.Reflector{ExpandedStruct: true}
+	require.NoError(t, r.AddGoComments("github.com/slipwayhq/slipway/workflows/plan", "./"))
+	got, err := json.MarshalIndent(r.Reflect(&plan.Plan{}), "", "  ")
+	require.NoError(t, err)
+	got = append(got, '\n')
+	if *update {
+		require.NoError(t, os.WriteFile("schema.json", got, 0o600))
+	}
+	want, err := os.ReadFile("schema.json")
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(string(want), string(got)), "run go test ./workflows/plan -update")
+}
+
+func TestDurationsReadAsPeopleWriteThem(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Hour: "1h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s", 10 * time.Minute: "10m", 500 * time.Millisecond: "500ms",
+	} {
+		require.Equal(t, want, plan.Duration(d).String())
+	}
+}
