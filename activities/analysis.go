@@ -23,6 +23,8 @@ type WatchIn struct {
 	HoldUntil time.Time `json:"holdUntil"`
 	// GiveUpAt is when an unmeasurable step is handed back as unknown.
 	GiveUpAt time.Time `json:"giveUpAt"`
+	// Weight is the candidate's share of requests that the router was given, 1 to 100.
+	Weight int `json:"weight"`
 	// CandidateOnly is true when stable gets no traffic: Reference stands in for it.
 	CandidateOnly bool `json:"candidateOnly,omitempty"`
 	// Reference is what stable did when it last served beside the candidate.
@@ -54,18 +56,37 @@ type Source interface {
 type Position map[string]float64
 
 // Analysis judges a candidate by its requests.
-type Analysis struct{ Source Source }
+type Analysis struct {
+	Source Source
+	// Clock is time.Now in production.
+	Clock func() time.Time
+}
 
 // CheckMetrics refuses to start a release that could not be watched.
 func (a *Analysis) CheckMetrics(ctx context.Context, in WatchIn) error {
 	return fault.From(a.Source.Check(ctx, in.Analysis, in.Route))
 }
 
-// watch is the state that survives a worker's death, as heartbeat details.
+// watch is the state that survives a worker's death, as heartbeat details. Counts are kept for the
+// present window and the one before it.
 type watch struct {
-	Position  Position      `json:"position"`
-	Stable    decide.Counts `json:"stable"`
-	Candidate decide.Counts `json:"candidate"`
+	Position  Position  `json:"position"`
+	Began     time.Time `json:"began"`
+	Stable    [2]decide.Counts
+	Candidate [2]decide.Counts
+}
+
+func (w *watch) stable() decide.Counts    { return w.Stable[0].Add(w.Stable[1]) }
+func (w *watch) candidate() decide.Counts { return w.Candidate[0].Add(w.Candidate[1]) }
+
+// add counts a sample, in a new window if the present one is full.
+func (w *watch) add(s Sample, now time.Time, window time.Duration) {
+	if now.Sub(w.Began) >= window {
+		w.Began = now
+		w.Stable = [2]decide.Counts{{}, w.Stable[0]}
+		w.Candidate = [2]decide.Counts{{}, w.Candidate[0]}
+	}
+	w.Stable[0], w.Candidate[0] = w.Stable[0].Add(s.Stable), w.Candidate[0].Add(s.Candidate)
 }
 
 // WatchTrack looks at the counters until the step's verdict stands. It ends early on fail, at
@@ -83,11 +104,11 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	for {
 		verdict := a.look(ctx, in, &w)
 		activity.RecordHeartbeat(ctx, w)
-		now := time.Now()
+		now := a.Clock()
 		if verdict.Outcome == decide.Fail ||
 			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
 			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
-			return Watched{Verdict: verdict, Stable: w.Stable}, nil
+			return Watched{Verdict: verdict, Stable: w.stable()}, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -104,13 +125,16 @@ func (a *Analysis) look(ctx context.Context, in WatchIn, w *watch) decide.Verdic
 		return decide.CannotMeasure(err.Error())
 	}
 	w.Position = position
-	if time.Now().Before(in.Start.Add(in.Analysis.WarmUp.D())) {
+	now := a.Clock()
+	if now.Before(in.Start.Add(in.Analysis.WarmUp.D())) {
 		return decide.CannotMeasure("warming up")
 	}
-	w.Stable, w.Candidate = w.Stable.Add(sample.Stable), w.Candidate.Add(sample.Candidate)
-	stable := w.Stable
+	w.add(sample, now, in.Analysis.Window.D())
 	if in.CandidateOnly {
-		stable = in.Reference
+		return decide.Compare(in.Analysis, in.Reference, w.candidate())
 	}
-	return decide.Compare(in.Analysis, stable, w.Candidate)
+	if v, ok := decide.Share(in.Weight, w.stable(), w.candidate()); !ok {
+		return v
+	}
+	return decide.Compare(in.Analysis, w.stable(), w.candidate())
 }

@@ -42,6 +42,8 @@ type Tracks struct {
 	Candidate string `json:"candidate"`
 	// CandidateExists is false for a track that this release creates and its undo deletes.
 	CandidateExists bool `json:"candidateExists"`
+	// CandidateImage is what an existing candidate track runs, to be put back by undo.
+	CandidateImage string `json:"candidateImage,omitempty"`
 	// CandidateService selects the candidate's pods only.
 	CandidateService string `json:"candidateService"`
 	// CandidateServiceExists is false for a Service that this release creates and its undo deletes.
@@ -103,6 +105,9 @@ type RetireTrackIn struct {
 	Write
 	Namespace  string `json:"namespace"`
 	Deployment string `json:"deployment"`
+	// Container and Image say what to put back in a track that is kept; empty: leave it.
+	Container string `json:"container,omitempty"`
+	Image     string `json:"image,omitempty"`
 	// DeleteDeployment and DeleteService name what to delete rather than keep scaled to zero.
 	DeleteDeployment bool   `json:"deleteDeployment,omitempty"`
 	DeleteService    string `json:"deleteService,omitempty"`

@@ -109,11 +109,25 @@ type Status struct {
 	Log []Event `json:"log"`
 }
 
+// StepState is where a step stands.
+type StepState string
+
+// The states of a step; the last three are ends.
+const (
+	Pending  StepState = "pending"
+	Shifting StepState = "shifting"
+	Watching StepState = "watching"
+	Asking   StepState = "asking"
+	Passed   StepState = "passed"
+	Failed   StepState = "failed"
+	Skipped  StepState = "skipped"
+)
+
 // StepStatus is one step on the screen.
 type StepStatus struct {
 	Weight  int             `json:"weight"`
 	Hold    plan.Duration   `json:"hold"`
-	State   string          `json:"state"` // pending, shifting, watching, asking, passed, failed, skipped
+	State   StepState       `json:"state"`
 	Started time.Time       `json:"started,omitzero"`
 	Verdict *decide.Verdict `json:"verdict,omitempty"`
 }

@@ -15,7 +15,9 @@ const minErrors = 3
 
 // Compare judges the candidate against stable by the plan's limits, which are relative to stable. It
 // is a first, simple rule: a limit on point estimates once both sides have MinRequests. With fewer
-// requests on either side the verdict is unknown.
+// requests on either side the verdict is unknown. Where there never was a stable to compare with (no
+// requests at all: a person promoted before it was measured), only the absolute limits hold: the
+// errors' margin and the latency's SLO.
 func Compare(a plan.Analysis, stable, candidate Counts) Verdict {
 	v := Verdict{Outcome: Pass, Stable: stable, Candidate: candidate}
 	if r, ok := enough(a, stable, candidate); !ok {
@@ -28,8 +30,23 @@ func Compare(a plan.Analysis, stable, candidate Counts) Verdict {
 			return v
 		}
 	}
-	v.Reason = fmt.Sprintf("candidate failed %s, stable %s", share(candidate), share(stable))
+	v.Reason = fmt.Sprintf("candidate failed %s, stable %s", failed(candidate), failed(stable))
 	return v
+}
+
+// Share checks that the router really sends the candidate the share of requests it was told to. A
+// split that is off by more than six standard deviations of a binomial and two percentage points is
+// not the one that was asked for, and a verdict on it would be about something else: unknown.
+func Share(weight int, stable, candidate Counts) (Verdict, bool) {
+	n := stable.Requests + candidate.Requests
+	want := float64(weight) / 100
+	off := math.Abs(candidate.Requests/n - want)
+	if n == 0 || off <= 6*math.Sqrt(want*(1-want)/n)+0.02 {
+		return Verdict{}, true
+	}
+	v := CannotMeasure(fmt.Sprintf("the router sends %.1f %% of requests to the candidate, not %d %%", 100*candidate.Requests/n, weight))
+	v.Stable, v.Candidate = stable, candidate
+	return v, false
 }
 
 // enough says what is missing when there are too few requests to judge by.
@@ -38,7 +55,7 @@ func enough(a plan.Analysis, stable, candidate Counts) (string, bool) {
 	if candidate.Requests < least {
 		return fmt.Sprintf("candidate answered %.0f of the %.0f requests a verdict needs", candidate.Requests, least), false
 	}
-	if stable.Requests < least {
+	if stable.Requests > 0 && stable.Requests < least {
 		return fmt.Sprintf("stable answered %.0f of the %.0f requests a verdict needs", stable.Requests, least), false
 	}
 	return "", true
@@ -48,11 +65,14 @@ func compareErrors(e *plan.Errors, stable, candidate Counts) string {
 	if e == nil || candidate.Errors < minErrors {
 		return ""
 	}
-	limit := float64(e.Tolerate)*stable.ErrorRate() + *e.Margin/100
+	limit := *e.Margin / 100
+	if stable.Requests > 0 {
+		limit += float64(e.Tolerate) * stable.ErrorRate()
+	}
 	if candidate.ErrorRate() <= limit {
 		return ""
 	}
-	return fmt.Sprintf("candidate failed %s, stable %s: over the limit of %.2f %%", share(candidate), share(stable), 100*limit)
+	return fmt.Sprintf("candidate failed %s, stable %s: over the limit of %.2f %%", failed(candidate), failed(stable), 100*limit)
 }
 
 func compareLatency(l *plan.Latency, stable, candidate Counts) string {
@@ -61,7 +81,7 @@ func compareLatency(l *plan.Latency, stable, candidate Counts) string {
 	}
 	const q = 0.99
 	c, s := candidate.Quantile(q), stable.Quantile(q)
-	if l.SLO != nil && c > l.SLO.P99.D().Seconds() && s <= l.SLO.P99.D().Seconds() {
+	if l.SLO != nil && c > l.SLO.P99.D().Seconds() && !(s > l.SLO.P99.D().Seconds()) {
 		return fmt.Sprintf("candidate's p99 is %s, over the limit of %s", millis(c), l.SLO.P99)
 	}
 	if math.IsNaN(c) || math.IsNaN(s) || c <= float64(l.Tolerate)*s {
@@ -84,7 +104,10 @@ func nextBoundary(c Counts, v float64) float64 {
 	return v
 }
 
-func share(c Counts) string {
+func failed(c Counts) string {
+	if c.Requests == 0 {
+		return "of no requests"
+	}
 	return fmt.Sprintf("%.0f of %.0f requests (%.2f %%)", c.Errors, c.Requests, 100*c.ErrorRate())
 }
 

@@ -14,6 +14,7 @@ const (
 	defaultQuorum       = 1
 	defaultWarmUp       = Duration(30 * time.Second)
 	defaultInterval     = Duration(10 * time.Second)
+	defaultWindow       = Duration(5 * time.Minute)
 	defaultMinRequests  = 100
 	defaultPatience     = Duration(10 * time.Minute)
 	defaultAskWithin    = Duration(24 * time.Hour)
@@ -48,6 +49,7 @@ func (c *Canary) fill() {
 func (a *Analysis) fill() {
 	or(&a.WarmUp, defaultWarmUp)
 	or(&a.Interval, defaultInterval)
+	or(&a.Window, defaultWindow)
 	or(&a.MinRequests, defaultMinRequests)
 	or(&a.Patience, defaultPatience)
 	or(&a.AskWithin, defaultAskWithin)

@@ -63,7 +63,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 			}},
 			Analysis: &plan.Analysis{
 				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: "traefik"}},
-				WarmUp: minute / 2, Interval: minute / 6, MinRequests: 100, Patience: 10 * minute, AskWithin: 24 * 60 * minute,
+				WarmUp: minute / 2, Interval: minute / 6, Window: 5 * minute, MinRequests: 100, Patience: 10 * minute, AskWithin: 24 * 60 * minute,
 				Errors:  &plan.Errors{Tolerate: 1.25, Margin: &margin},
 				Latency: &plan.Latency{Tolerate: 1.25, SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
 			},

@@ -102,7 +102,10 @@ type Analysis struct {
 	WarmUp Duration `json:"warmUp,omitempty"`
 	// Interval between two looks; default 10s, at least 1s.
 	Interval Duration `json:"interval,omitempty"`
-	// MinRequests the candidate must have answered in a step before it can pass or fail; default 100.
+	// Window is how far back a verdict looks, at least, so that a late fault is not diluted by hours of
+	// good requests; default 5m. A verdict covers one to two windows.
+	Window Duration `json:"window,omitempty"`
+	// MinRequests the candidate must have answered before it can pass or fail; default 100.
 	MinRequests int `json:"minRequests,omitempty"`
 	// Patience is how much longer than the hold to wait for a verdict when it cannot be measured;
 	// default 10m. After that a person is asked.

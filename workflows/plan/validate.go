@@ -88,6 +88,7 @@ func (c *checker) analysis(a *Analysis) {
 		c.must(p.Preset == PresetTraefik, at+".source.prometheus.preset", "must be %q", PresetTraefik)
 	}
 	c.must(a.Interval.D() >= time.Second, at+".interval", "must be at least 1s")
+	c.must(a.Window >= a.Interval, at+".window", "must be at least the interval (%s)", a.Interval)
 	c.must(a.MinRequests >= 1, at+".minRequests", "must be at least 1")
 	if e := a.Errors; e != nil {
 		c.must(e.Tolerate >= 1, at+".errors.tolerate", "must be at least 1x")

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster changes workloads in Kubernetes: it makes the candidate track, switches the root
+// Service and retires tracks.
+//
+// The two tracks of a service are the Deployment that a team made (blue, left as it is) and a copy of
+// it that Slipway makes (green, named "<deployment>-green"). No label of a green pod is matched by a
+// selector of blue: every label that blue or the root Service selects by gets "-green" behind its
+// value. Each candidate has a Service of its own, "<deployment>-blue" or "<deployment>-green".
+//
+// Every write reads the object, compares its fence with the write's own, and updates with the resource
+// version it has read. A write that is older than the object is a fault of kind Fenced.
+//
+// Limits: a Deployment whose selector uses expressions is refused; autoscalers, disruption budgets and
+// network policies do not follow to the green track; the green track shares blue's volumes, ConfigMaps
+// and Secrets.
+package cluster

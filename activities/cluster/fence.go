@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// TakeFence makes the release the holder of the target's Lease "slipway-<deployment>". The fence is
+// the Lease's number of transitions, raised by compare-and-swap; the same release gets the same fence
+// however often it asks. A Lease that was deleted begins above the fences left on the objects.
+func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int64, error) {
+	leases := c.kube.CoordinationV1().Leases(in.Target.Namespace)
+	name := "slipway-" + in.Target.Deployment
+	what := fmt.Sprintf("take Lease %s/%s", in.Target.Namespace, name)
+	lease, err := leases.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: in.Target.Namespace, Labels: map[string]string{LabelManagedBy: manager},
+		}}
+	} else if err != nil {
+		return 0, Fault(err, what)
+	}
+	if lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity == in.ReleaseID {
+		return int64(*lease.Spec.LeaseTransitions), nil
+	}
+	last, err := c.lastFence(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	if n := lease.Spec.LeaseTransitions; n != nil {
+		last = max(last, *n)
+	}
+	next := last + 1
+	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = &in.ReleaseID, &next
+	if lease.ResourceVersion == "" {
+		_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: manager})
+	} else {
+		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: manager})
+	}
+	return int64(next), Fault(err, what)
+}
+
+// lastFence is the highest fence on the target's own objects.
+func (c *Client) lastFence(ctx context.Context, in activities.TakeFenceIn) (int32, error) {
+	var last int64
+	root, err := c.service(ctx, in.Target.Namespace, in.Target.Service)
+	if err != nil {
+		return 0, err
+	}
+	if root != nil {
+		last = parseFence(root.Annotations[AnnotationFence]).Release
+	}
+	for _, name := range []string{in.Target.Deployment, greenName(in.Target)} {
+		d, err := c.deployment(ctx, in.Target.Namespace, name)
+		if err != nil {
+			return 0, err
+		}
+		if d != nil {
+			last = max(last, parseFence(d.Annotations[AnnotationFence]).Release)
+		}
+	}
+	return int32(last), nil
+}

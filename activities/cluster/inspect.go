@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// Inspect finds the tracks of a target, and refuses one that a release could not handle.
+func (c *Client) Inspect(ctx context.Context, in activities.InspectTargetIn) (activities.Tracks, error) {
+	t := in.Target
+	original, err := c.deployment(ctx, t.Namespace, t.Deployment)
+	if err != nil {
+		return activities.Tracks{}, err
+	}
+	if original == nil {
+		return activities.Tracks{}, fault.New(fault.NotFound, "Deployment %s/%s does not exist; create it, or correct spec.target", t.Namespace, t.Deployment)
+	}
+	root, err := c.service(ctx, t.Namespace, t.Service)
+	if err != nil {
+		return activities.Tracks{}, err
+	}
+	if root == nil {
+		return activities.Tracks{}, fault.New(fault.NotFound, "Service %s/%s does not exist; create it, or correct spec.target.service", t.Namespace, t.Service)
+	}
+	if err := suitable(original, root, t); err != nil {
+		return activities.Tracks{}, err
+	}
+	copied, err := c.deployment(ctx, t.Namespace, greenName(t))
+	if err != nil {
+		return activities.Tracks{}, err
+	}
+	if copied != nil && copied.Labels[LabelManagedBy] != manager {
+		return activities.Tracks{}, fault.New(fault.Invalid, "Deployment %s/%s exists and is not Slipway's; rename it, its name is needed for the green track", t.Namespace, copied.Name)
+	}
+	return c.tracks(ctx, in, original, copied, root)
+}
+
+// suitable refuses what cannot be released by two tracks.
+func suitable(d *appsv1.Deployment, root *corev1.Service, t plan.Target) error {
+	name := t.Namespace + "/" + d.Name
+	switch {
+	case len(d.Spec.Selector.MatchExpressions) > 0:
+		return fault.New(fault.Invalid, "Deployment %s selects its pods by expressions; only matchLabels can be told apart from a second track", name)
+	case d.Spec.Paused:
+		return fault.New(fault.Invalid, "Deployment %s is paused; run `kubectl rollout resume` first", name)
+	case len(root.Spec.Selector) == 0:
+		return fault.New(fault.Invalid, "Service %s/%s has no selector; Slipway cannot tell which pods it reaches", t.Namespace, root.Name)
+	case len(root.Spec.Ports) == 0:
+		return fault.New(fault.Invalid, "Service %s/%s has no port", t.Namespace, root.Name)
+	}
+	_, err := container(d, t.Container)
+	return err
+}
+
+// tracks tells which of the two serves, by whom the root Service selects.
+func (c *Client) tracks(
+	ctx context.Context, in activities.InspectTargetIn, original, copied *appsv1.Deployment, root *corev1.Service,
+) (activities.Tracks, error) {
+	t := in.Target
+	selector := labels.SelectorFromSet(root.Spec.Selector)
+	out := activities.Tracks{StableSelector: root.Spec.Selector, Port: root.Spec.Ports[0].Port}
+	stable, candidate, color := original, copied, green
+	switch {
+	case selector.Matches(labels.Set(original.Spec.Template.Labels)):
+		out.CandidateSelector = greenLabels(t)
+	case copied != nil && selector.Matches(labels.Set(copied.Spec.Template.Labels)):
+		stable, candidate, color = copied, original, blue
+		out.CandidateSelector = originalSelector(original, root)
+	default:
+		return out, fault.New(fault.Invalid, "Service %s/%s selects %v, which are not the pods of Deployment %s", t.Namespace, root.Name, root.Spec.Selector, original.Name)
+	}
+	out.Stable, out.Candidate, out.CandidateService = stable.Name, trackName(t, color), t.Deployment+"-"+color
+	serving, err := container(stable, t.Container)
+	if err != nil {
+		return out, err
+	}
+	out.StableImage, out.Replicas = serving.Image, replicas(stable)
+	if out.StableImage == in.Image {
+		return out, fault.New(fault.Invalid, "%s runs %s already; there is nothing to release", out.Stable, in.Image)
+	}
+	if out.Replicas == 0 {
+		return out, fault.New(fault.Invalid, "Deployment %s/%s is scaled to zero; there is nothing serving to compare with", t.Namespace, out.Stable)
+	}
+	if candidate != nil {
+		out.CandidateExists = true
+		before, err := container(candidate, t.Container)
+		if err != nil {
+			return out, err
+		}
+		out.CandidateImage = before.Image
+	}
+	own, err := c.service(ctx, t.Namespace, out.CandidateService)
+	if err != nil {
+		return out, err
+	}
+	if own != nil && own.Labels[LabelManagedBy] != manager {
+		return out, fault.New(fault.Invalid, "Service %s/%s exists and is not Slipway's; rename it, its name is needed for the candidate", t.Namespace, own.Name)
+	}
+	out.CandidateServiceExists = own != nil
+	return out, nil
+}
+
+// originalSelector is what the root Service selected before it was ever switched.
+func originalSelector(original *appsv1.Deployment, root *corev1.Service) map[string]string {
+	var saved map[string]string
+	if err := json.Unmarshal([]byte(root.Annotations[AnnotationSelector]), &saved); err != nil || len(saved) == 0 {
+		return original.Spec.Selector.MatchLabels
+	}
+	return saved
+}
+
+// container finds the one that gets the image.
+func container(d *appsv1.Deployment, name string) (*corev1.Container, error) {
+	all := d.Spec.Template.Spec.Containers
+	var names []string
+	for i := range all {
+		if all[i].Name == name || name == "" && len(all) == 1 {
+			return &all[i], nil
+		}
+		names = append(names, all[i].Name)
+	}
+	if name == "" {
+		return nil, fault.New(fault.Invalid, "Deployment %s has %d containers (%s); name one in spec.target.container", d.Name, len(all), strings.Join(names, ", "))
+	}
+	return nil, fault.New(fault.Invalid, "Deployment %s has no container %s; it has %s", d.Name, name, strings.Join(names, ", "))
+}
+
+func replicas(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return *d.Spec.Replicas
+}
+
+func greenName(t plan.Target) string { return t.Deployment + "-" + green }
+
+func trackName(t plan.Target, color string) string {
+	if color == blue {
+		return t.Deployment
+	}
+	return greenName(t)
+}
+
+// greenLabels select the pods of the green track and no others.
+func greenLabels(t plan.Target) map[string]string {
+	return map[string]string{LabelService: t.Deployment, LabelTrack: green}
+}
+
+// podLabels are blue's, with every one that somebody selects blue by made different.
+func podLabels(t plan.Target, original *appsv1.Deployment, rootSelector map[string]string) map[string]string {
+	out := maps.Clone(original.Spec.Template.Labels)
+	for _, selector := range []map[string]string{original.Spec.Selector.MatchLabels, rootSelector} {
+		for k := range selector {
+			if v, ok := original.Spec.Template.Labels[k]; ok {
+				out[k] = v + "-" + green
+			}
+		}
+	}
+	maps.Copy(out, greenLabels(t))
+	return out
+}
+
+// deployment returns nil where there is none.
+func (c *Client) deployment(ctx context.Context, namespace, name string) (*appsv1.Deployment, error) {
+	d, err := c.kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return d, Fault(err, fmt.Sprintf("get Deployment %s/%s", namespace, name))
+}
+
+// service returns nil where there is none.
+func (c *Client) service(ctx context.Context, namespace, name string) (*corev1.Service, error) {
+	s, err := c.kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return s, Fault(err, fmt.Sprintf("get Service %s/%s", namespace, name))
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// Readiness tells whether every pod of a Deployment runs the image and is ready, and if not, why: in
+// the words of the pods, where they have any.
+func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (activities.Readiness, error) {
+	d, err := c.kube.AppsV1().Deployments(in.Namespace).Get(ctx, in.Deployment, metav1.GetOptions{})
+	if err != nil {
+		return activities.Readiness{}, Fault(err, fmt.Sprintf("get Deployment %s/%s", in.Namespace, in.Deployment))
+	}
+	declared := slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool { return c.Image == in.Image })
+	if !declared {
+		return activities.Readiness{Reason: "somebody has changed its image"}, nil
+	}
+	s := d.Status
+	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == in.Replicas && s.AvailableReplicas == in.Replicas && s.Replicas == in.Replicas {
+		return activities.Readiness{Ready: true}, nil
+	}
+	trouble, err := c.trouble(ctx, d)
+	if err != nil {
+		return activities.Readiness{}, err
+	}
+	return activities.Readiness{Reason: fmt.Sprintf("%d of %d pods are ready%s", s.AvailableReplicas, in.Replicas, trouble)}, nil
+}
+
+// trouble is what the Deployment and its pods say about themselves.
+func (c *Client) trouble(ctx context.Context, d *appsv1.Deployment) (string, error) {
+	var out []string
+	for _, condition := range d.Status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			out = append(out, condition.Message)
+		}
+	}
+	pods, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	if err != nil {
+		return "", Fault(err, "list pods of Deployment "+d.Namespace+"/"+d.Name)
+	}
+	for i := range pods.Items {
+		out = append(out, complaints(&pods.Items[i])...)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	if len(out) == 0 {
+		return "", nil
+	}
+	return ": " + strings.Join(out, "; "), nil
+}
+
+// complaints are the reasons why a pod is not ready, the same words for every pod of a track.
+func complaints(p *corev1.Pod) []string {
+	var out []string
+	for _, condition := range p.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+			out = append(out, condition.Message)
+		}
+	}
+	statuses := append(slices.Clone(p.Status.InitContainerStatuses), p.Status.ContainerStatuses...)
+	for i := range statuses {
+		s := &statuses[i]
+		switch {
+		case s.State.Waiting != nil && s.State.Waiting.Message != "":
+			out = append(out, s.State.Waiting.Reason+": "+s.State.Waiting.Message)
+		case s.State.Waiting != nil:
+			out = append(out, s.State.Waiting.Reason)
+		case s.State.Running != nil && !s.Ready:
+			out = append(out, fmt.Sprintf("container %s runs, but its readiness probe does not pass", s.Name))
+		}
+	}
+	return out
+}

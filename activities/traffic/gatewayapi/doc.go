@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gatewayapi shifts traffic by the weights of a Gateway API HTTPRoute.
+//
+// Every rule of the route that sends to the root Service is shifted; a rule that has other backends
+// beside the root Service and the candidate's is refused, since their shares would change. The route is
+// changed by update with the resource version it was read with, touching only those two backends:
+// spec.rules is an atomic list, and server-side apply would claim all of it.
+//
+// At weight 0 the candidate's backend is taken out, so that the route is as its owner wrote it.
+package gatewayapi

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// Nil pointers: only their method values are used, so that the compiler checks every call.
+var (
+	cluster  *activities.Cluster
+	traffic  *activities.Traffic
+	analysis *activities.Analysis
+)
+
+// start executes an activity. It is the only place that does.
+func start[In any](ctx workflow.Context, p policy, summary string, activity any, in In) workflow.Future {
+	options := workflow.ActivityOptions(p)
+	options.Summary = summary
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), activity, in)
+}
+
+// call executes an activity and waits for what it returns.
+func call[In, Out any](
+	ctx workflow.Context, p policy, summary string, activity func(context.Context, In) (Out, error), in In,
+) (Out, error) {
+	var out Out
+	err := start(ctx, p, summary, activity, in).Get(ctx, &out)
+	return out, err
+}
+
+// do executes an activity that returns nothing but perhaps an error, and waits for it.
+func do[In any](ctx workflow.Context, p policy, summary string, activity func(context.Context, In) error, in In) error {
+	return start(ctx, p, summary, activity, in).Get(ctx, nil)
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// policy is how a class of activities is tried, and tried again.
+type policy workflow.ActivityOptions
+
+// attempts is how fast a fault that may heal is met again. Kinds that cannot heal are not retried.
+func attempts() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 1.5, MaximumInterval: 5 * time.Second}
+}
+
+// reading looks at the world before anything is changed; a person is waiting for the answer.
+func reading() policy {
+	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Second, RetryPolicy: attempts()}
+}
+
+// writing changes one object on the way forward. When it cannot, the release is undone.
+func writing() policy {
+	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 2 * time.Minute, RetryPolicy: attempts()}
+}
+
+// creating makes objects. A create cannot be fenced by an annotation, so whoever stops it waits until
+// its last attempt has ended, at most 10 s, before taking back what it made.
+func creating() policy {
+	p := writing()
+	p.StartToCloseTimeout, p.WaitForCancellation = 10*time.Second, true
+	return p
+}
+
+// undoing takes something back: it has far more patience than the way forward.
+func undoing() policy {
+	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}
+}
+
+// waiting heartbeats until a deadline of its own; the timeout only catches an activity that forgets it.
+func waiting(within time.Duration) policy {
+	return policy{
+		StartToCloseTimeout: within + time.Minute, ScheduleToCloseTimeout: within + 2*time.Minute,
+		HeartbeatTimeout: beat, RetryPolicy: attempts(),
+	}
+}
+
+// watching is waiting on a queue of its own, so that no number of watches delays an abort.
+func watching(within time.Duration) policy {
+	p := waiting(within)
+	p.TaskQueue = WatchTaskQueue
+	return p
+}
+
+// beat is how soon the death of a worker is noticed.
+const beat = 3 * time.Second

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+)
+
+// stopped ends the way forward for a reason that is not a fault: a verdict, a deadline, a person.
+type stopped struct{ reason string }
+
+// Error is the reason in plain words.
+func (s *stopped) Error() string { return s.reason }
+
+func stop(format string, args ...any) error { return &stopped{fmt.Sprintf(format, args...)} }
+
+// plain is an error as a person reads it, without the layers that Temporal puts around it.
+func plain(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Message()
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		if cause := timeout.Unwrap(); cause != nil {
+			return "gave up: " + plain(cause)
+		}
+		return "gave up: no worker finished it in time"
+	}
+	if temporal.IsCanceledError(err) {
+		return "cancelled in Temporal"
+	}
+	return err.Error()
+}
