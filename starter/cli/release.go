@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/view"
+	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// look is the pause between two looks at a release.
+const look = 250 * time.Millisecond
+
+func (a *app) release() *cobra.Command {
+	var file, image, by string
+	var wait, watch bool
+	cmd := &cobra.Command{
+		Use: "release -f FILE --image IMAGE@sha256:…", Short: "Start a release", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.load(file)
+			if err != nil {
+				return err
+			}
+			lane := client.Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
+			return a.with(cmd.Context(), lane.String(), func(c *client.Client, lane client.Lane) error {
+				id, err := c.Release(cmd.Context(), client.Order{Plan: p, Image: image, By: by})
+				if err != nil {
+					return err
+				}
+				if !wait && !watch {
+					return a.started(id, lane)
+				}
+				return a.follow(cmd.Context(), c, lane, watch)
+			})
+		},
+	}
+	planFlag(cmd, &file)
+	cmd.Flags().StringVar(&image, "image", "", "image to release, pinned by its digest")
+	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch it live, and wait for the end")
+	_ = cmd.MarkFlagRequired("image")
+	return cmd
+}
+
+func (a *app) started(id string, lane client.Lane) error {
+	if a.json {
+		return a.encode(map[string]string{"id": id, "service": lane.String()})
+	}
+	return a.print("%s started; follow it with: slipway watch %s\n", id, lane)
+}
+
+func (a *app) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status ENVIRONMENT/NAME", Short: "Show the newest release of a service", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
+				s, err := c.Status(cmd.Context(), lane)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.encode(s)
+				}
+				return a.print("%s", view.Screen(s, a.Now()))
+			})
+		},
+	}
+}
+
+func (a *app) watch() *cobra.Command {
+	return &cobra.Command{
+		Use: "watch ENVIRONMENT/NAME", Short: "Follow the newest release of a service to its end", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
+				return a.follow(cmd.Context(), c, lane, true)
+			})
+		},
+	}
+}
+
+// follow looks until the release has ended. A release outlives its watcher, its worker and a Temporal
+// that is away for a while, so a look that fails is only tried again.
+func (a *app) follow(ctx context.Context, c *client.Client, lane client.Lane, show bool) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	d := drawing{app: a, show: show && !a.json}
+	for {
+		s, err := c.Status(ctx, lane)
+		if err == nil {
+			if err := d.draw(s); err != nil {
+				return err
+			}
+			if s.Phase.Ended() {
+				return a.end(s, d.show)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stopped watching; the release goes on: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// drawing is what has been shown so far.
+type drawing struct {
+	*app
+	show  bool
+	lines int
+	told  time.Time
+}
+
+func (d *drawing) draw(s workflows.Status) error {
+	switch {
+	case !d.show:
+		return nil
+	case d.Live:
+		screen := view.Screen(s, d.Now())
+		err := d.print("%s%s", erase(d.lines), screen)
+		d.lines = countLines(screen)
+		return err
+	}
+	for _, l := range view.Lines(s, d.told) {
+		if err := d.print("%s\n", l); err != nil {
+			return err
+		}
+	}
+	if n := len(s.Log); n > 0 {
+		d.told = s.Log[n-1].At
+	}
+	return nil
+}
+
+// erase moves up over what was drawn and clears to the end of the screen.
+func erase(lines int) string {
+	if lines == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\x1b[%dA\x1b[J", lines)
+}
+
+func countLines(s string) int {
+	n := 0
+	for _, r := range s {
+		if r == '\n' {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *app) end(s workflows.Status, shown bool) error {
+	var err error
+	switch {
+	case a.json:
+		err = a.encode(s)
+	case !shown || !a.Live:
+		err = a.print("%s %s: %s\n", s.ID, s.Phase, s.Outcome)
+	}
+	if err != nil {
+		return err
+	}
+	switch s.Phase {
+	case workflows.Promoted:
+		return nil
+	case workflows.Undone:
+		return ended{exitUndone}
+	}
+	return ended{exitFailed}
+}
+
+func (a *app) history() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "history ENVIRONMENT/NAME", Short: "List the releases of a service, newest first", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
+				all, err := c.History(cmd.Context(), lane, limit)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.encode(all)
+				}
+				return a.table(all)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many at most")
+	return cmd
+}
+
+func (a *app) table(all []client.Past) error {
+	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "RELEASE\tPHASE\tWEIGHT\tSTARTED\tTOOK\tBY\tIMAGE")
+	for _, p := range all {
+		took := "-"
+		if !p.Ended.IsZero() {
+			took = p.Ended.Sub(p.Started).Round(time.Second).String()
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d %%\t%s\t%s\t%s\t%s\n", p.ID, p.Phase, p.Weight, p.Started.UTC().Format(time.DateTime), took, p.By, p.Image)
+	}
+	return w.Flush()
+}
+
+func (a *app) printPlan(p plan.Plan) error {
+	if a.json {
+		return a.encode(p)
+	}
+	text, err := yaml.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("print plan: %w", err)
+	}
+	_, err = a.Out.Write(text)
+	return err
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// The memo of a release: what a list shows without asking the release itself.
+const (
+	memoID    = "id"
+	memoImage = "image"
+	memoBy    = "requestedBy"
+)
+
+// Past is one line of a lane's history.
+type Past struct {
+	ID      string          `json:"id"`
+	Image   string          `json:"image"`
+	By      string          `json:"requestedBy"`
+	Phase   workflows.Phase `json:"phase"`
+	Weight  int             `json:"weight"`
+	Started time.Time       `json:"started"`
+	Ended   time.Time       `json:"ended,omitzero"`
+}
+
+// History lists the releases of a lane, newest first, as far back as Temporal keeps them.
+func (c *Client) History(ctx context.Context, lane Lane, limit int) ([]Past, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: fmt.Sprintf("WorkflowId = '%s'", lane), PageSize: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list releases of %s: %w", lane, err)
+	}
+	out := make([]Past, 0, len(found.Executions))
+	for _, e := range found.Executions {
+		out = append(out, past(e))
+	}
+	return out, nil
+}
+
+func past(e *workflow.WorkflowExecutionInfo) Past {
+	p := Past{Started: e.GetStartTime().AsTime()}
+	if e.GetCloseTime() != nil {
+		p.Ended = e.GetCloseTime().AsTime()
+	}
+	data := converter.GetDefaultDataConverter()
+	for name, to := range map[string]any{memoID: &p.ID, memoImage: &p.Image, memoBy: &p.By} {
+		if payload := e.GetMemo().GetFields()[name]; payload != nil {
+			_ = data.FromPayload(payload, to) // a list shows what it can read
+		}
+	}
+	attributes := e.GetSearchAttributes().GetIndexedFields()
+	for name, to := range map[string]any{workflows.PhaseAttribute.GetName(): &p.Phase, workflows.WeightAttribute.GetName(): &p.Weight} {
+		if payload := attributes[name]; payload != nil {
+			_ = data.FromPayload(payload, to)
+		}
+	}
+	if e.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED {
+		p.Phase = "terminated"
+	}
+	return p
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command slipway is what people and CI use: it starts releases, watches them, and tells them things.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"os/user"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/slipwayhq/slipway/starter/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := cli.Run(ctx, cli.Terminal{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Live: term.IsTerminal(int(os.Stdout.Fd())), Now: time.Now, User: who(),
+	}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// who runs the command, as far as the machine knows. SLIPWAY_USER names a CI job.
+func who() string {
+	if name := os.Getenv("SLIPWAY_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}

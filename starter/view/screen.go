@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// barWidth is the number of cells that stand for 100 %.
+const barWidth = 40
+
+// Screen is the whole picture of a release.
+func Screen(s workflows.Status, now time.Time) string {
+	var b strings.Builder
+	end := now
+	if !s.Ended.IsZero() {
+		end = s.Ended
+	}
+	fmt.Fprintf(&b, "%s  %s/%s  %s  %s\n", s.ID, s.Environment, s.Service, strings.ToUpper(string(s.Phase)), span(end.Sub(s.Started)))
+	fmt.Fprintf(&b, "%s by %s, requested by %s\n\n", short(s.Image), s.Strategy, s.RequestedBy)
+	traffic(&b, s)
+	line(&b, mark(after(s, workflows.Deploying), s.Phase == workflows.Deploying), "deploy", s.Candidate)
+	for i, step := range s.Track {
+		branch := "├─"
+		if i == len(s.Track)-1 {
+			branch = "└─"
+		}
+		fmt.Fprintf(&b, " %s %s %3d %%     %s\n", branch, stepMark(step.State), step.Weight, stepText(step, now))
+	}
+	line(&b, mark(after(s, workflows.Promoting), s.Phase == workflows.Promoting), "promote", "")
+	line(&b, mark(after(s, workflows.Baking), s.Phase == workflows.Baking), "bake", "")
+	line(&b, mark(after(s, workflows.Retiring), s.Phase == workflows.Retiring), "retire", s.Stable)
+	b.WriteString("\n")
+	footer(&b, s, now)
+	return b.String()
+}
+
+// traffic is a bar per track.
+func traffic(b *strings.Builder, s workflows.Status) {
+	if s.Stable == "" {
+		return
+	}
+	width := max(len(s.Stable), len(s.Candidate))
+	cells := s.Weight * barWidth / 100
+	fmt.Fprintf(b, "stable     %-*s  %s %3d %%\n", width, s.Stable, bar(barWidth-cells), 100-s.Weight)
+	fmt.Fprintf(b, "candidate  %-*s  %s %3d %%\n\n", width, s.Candidate, bar(cells), s.Weight)
+}
+
+func bar(full int) string {
+	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+}
+
+func line(b *strings.Builder, mark, name, text string) {
+	b.WriteString(strings.TrimRight(fmt.Sprintf(" %s %-8s %s", mark, name, text), " ") + "\n")
+}
+
+// The marks of things that are done, under way, to come, failed and left out.
+const (
+	done    = "✔"
+	present = "▶"
+	future  = "·"
+	bad     = "✘"
+	left    = "–"
+)
+
+func mark(isDone, isPresent bool) string {
+	switch {
+	case isDone:
+		return done
+	case isPresent:
+		return present
+	}
+	return future
+}
+
+func stepMark(s workflows.StepState) string {
+	switch s {
+	case workflows.Passed:
+		return done
+	case workflows.Failed:
+		return bad
+	case workflows.Skipped:
+		return left
+	case workflows.Pending:
+		return future
+	case workflows.Shifting, workflows.Watching, workflows.Asking:
+	}
+	return present
+}
+
+// after reports whether a good release has left a phase behind.
+func after(s workflows.Status, p workflows.Phase) bool {
+	order := []workflows.Phase{
+		workflows.Preflight, workflows.Deploying, workflows.Stepping, workflows.Promoting,
+		workflows.Baking, workflows.Retiring, workflows.Promoted,
+	}
+	at, is := -1, -1
+	for i, phase := range order {
+		if phase == p {
+			at = i
+		}
+		if phase == s.Phase {
+			is = i
+		}
+	}
+	return is > at
+}
+
+func stepText(step workflows.StepStatus, now time.Time) string {
+	switch {
+	case step.Verdict != nil:
+		return fmt.Sprintf("%s: %s", step.State, step.Verdict.Reason)
+	case step.State == workflows.Watching:
+		return fmt.Sprintf("watching for %s of %s", span(now.Sub(step.Started)), step.Hold)
+	case step.State == workflows.Pending:
+		return "hold " + step.Hold.String()
+	}
+	return string(step.State)
+}
+
+// footer is what happens next, or how it ended.
+func footer(b *strings.Builder, s workflows.Status, now time.Time) {
+	if s.Phase.Ended() {
+		fmt.Fprintf(b, "%s: %s\n", s.Phase, s.Outcome)
+		return
+	}
+	if s.Paused {
+		b.WriteString("PAUSED: it stays at this weight and is watched\n")
+	}
+	fmt.Fprintf(b, "next: %s (%s)\n", s.Next, s.Owner)
+	if !s.Deadline.IsZero() {
+		fmt.Fprintf(b, "      within %s, else %s\n", span(s.Deadline.Sub(now)), s.AtDeadline)
+	}
+}
+
+// Lines are the part of the story that a plain log has not shown yet.
+func Lines(s workflows.Status, shown time.Time) []string {
+	var out []string
+	for _, e := range s.Log {
+		if e.At.After(shown) {
+			out = append(out, fmt.Sprintf("%s  %3d %%  %s", e.At.UTC().Format(time.TimeOnly), s.Weight, e.Text))
+		}
+	}
+	return out
+}
+
+// span rounds to what a person reads at a glance.
+func span(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	return d.Truncate(time.Second).String()
+}
+
+// short leaves enough of a digest to tell images apart.
+func short(image string) string {
+	name, digest, ok := strings.Cut(image, "@sha256:")
+	if !ok || len(digest) < 12 {
+		return image
+	}
+	return name + "@" + digest[:12]
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// config is the environment of a worker. Temporal's address, namespace and certificates come from
+// TEMPORAL_* variables or a profile, as for every Temporal tool.
+type config struct {
+	// Prometheus is the URL of the server that the analyses read.
+	Prometheus string `env:"SLIPWAY_PROMETHEUS_URL,required,notEmpty"`
+	// Listen is where health (/healthz, /readyz) and metrics (/metrics) are served.
+	Listen string `env:"SLIPWAY_LISTEN" envDefault:":8080"`
+	// Kubeconfig is a file; empty: KUBECONFIG, else the pod's service account.
+	Kubeconfig string `env:"SLIPWAY_KUBECONFIG"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level `env:"SLIPWAY_LOG_LEVEL" envDefault:"info"`
+	// Watches is how many watches this worker follows at once, 1 to 10000.
+	Watches int `env:"SLIPWAY_WATCHES" envDefault:"1000"`
+	// KubeQPS and KubeBurst limit requests per second to the Kubernetes API.
+	KubeQPS   float32 `env:"SLIPWAY_KUBE_QPS" envDefault:"50"`
+	KubeBurst int     `env:"SLIPWAY_KUBE_BURST" envDefault:"100"`
+}
+
+func configure(environment map[string]string) (config, error) {
+	c, err := env.ParseAsWithOptions[config](env.Options{Environment: environment})
+	if err != nil {
+		return c, fmt.Errorf("read environment: %w", err)
+	}
+	if u, err := url.Parse(c.Prometheus); err != nil || u.Host == "" {
+		return c, fmt.Errorf("read environment: SLIPWAY_PROMETHEUS_URL %q is not a URL; write one such as http://prometheus:9090", c.Prometheus)
+	}
+	if c.Watches < 1 || c.Watches > 10_000 {
+		return c, fmt.Errorf("read environment: SLIPWAY_WATCHES is %d; write a number from 1 to 10000", c.Watches)
+	}
+	return c, nil
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/cluster"
+	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
+	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// wired is everything a worker is made of.
+type wired struct {
+	temporal client.Client
+	metrics  *metrics
+	queues   []worker.Worker
+	started  atomic.Bool
+	fatal    chan error
+}
+
+func wire(ctx context.Context, c config, logger *slog.Logger, now func() time.Time) (*wired, error) {
+	m, err := newMetrics()
+	if err != nil {
+		return nil, err
+	}
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("read Temporal's configuration: %w", err)
+	}
+	options.Logger, options.MetricsHandler = log.NewStructuredLogger(logger), m.handler
+	w := &wired{metrics: m, fatal: make(chan error, 2)}
+	if w.temporal, err = client.DialContext(ctx, options); err != nil {
+		return nil, fmt.Errorf("reach Temporal at %s: %w; set TEMPORAL_ADDRESS", options.HostPort, err)
+	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace
+	}
+	err = ensureAttributes(ctx, w.temporal, options.Namespace)
+	if err == nil {
+		err = w.register(c, now)
+	}
+	if err != nil {
+		w.temporal.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// register makes the two queues and what they execute.
+func (w *wired) register(c config, now func() time.Time) error {
+	onTarget, err := clusters(c)
+	if err != nil {
+		return err
+	}
+	server, err := api.NewClient(api.Config{Address: c.Prometheus})
+	if err != nil {
+		return fmt.Errorf("reach Prometheus: %w", err)
+	}
+	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, now), Clock: now}
+
+	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
+	main.RegisterWorkflow(workflows.Canary)
+	main.RegisterActivity(onTarget.workloads)
+	main.RegisterActivity(onTarget.traffic)
+	main.RegisterActivity(watch)
+
+	options := w.options()
+	options.DisableWorkflowWorker = true
+	options.MaxConcurrentActivityExecutionSize = c.Watches
+	watches := worker.New(w.temporal, workflows.WatchTaskQueue, options)
+	watches.RegisterActivity(watch)
+	w.queues = []worker.Worker{main, watches}
+	return nil
+}
+
+// options are short where a dead worker would cost people seconds.
+func (w *wired) options() worker.Options {
+	return worker.Options{
+		StickyScheduleToStartTimeout: 500 * time.Millisecond,
+		WorkerStopTimeout:            5 * time.Second,
+		OnFatalError:                 func(err error) { w.fatal <- err },
+	}
+}
+
+// targets are the activities that change a cluster.
+type targets struct {
+	workloads *activities.Cluster
+	traffic   *activities.Traffic
+}
+
+func clusters(c config) (targets, error) {
+	config, err := kubeconfig(c)
+	if err != nil {
+		return targets{}, err
+	}
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+	}
+	gateway, err := versioned.NewForConfig(config)
+	if err != nil {
+		return targets{}, fmt.Errorf("reach the Gateway API: %w", err)
+	}
+	return targets{
+		workloads: &activities.Cluster{Workloads: cluster.New(kube)},
+		traffic:   &activities.Traffic{Router: gatewayapi.New(gateway)},
+	}, nil
+}
+
+func kubeconfig(c config) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.Kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find a cluster: %w; set SLIPWAY_KUBECONFIG, or run in a pod with a service account", err)
+	}
+	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, "slipway-worker"
+	if _, err := os.Stat(c.Kubeconfig); c.Kubeconfig != "" && err != nil {
+		return nil, fmt.Errorf("find a cluster: %w", err)
+	}
+	return config, nil
+}
