@@ -13,10 +13,12 @@ const PresetTraefik = "traefik"
 
 // Plan says how one service is released into one environment.
 type Plan struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       Spec     `json:"spec"`
+	// APIVersion is "slipway.dev/v1alpha1".
+	APIVersion string `json:"apiVersion"`
+	// Kind is "Plan".
+	Kind     string   `json:"kind"`
+	Metadata Metadata `json:"metadata"`
+	Spec     Spec     `json:"spec"`
 }
 
 // Metadata names the plan. Name and environment together are the lane: one release at a time.
@@ -32,7 +34,7 @@ type Spec struct {
 	Target   Target    `json:"target"`
 	Traffic  Traffic   `json:"traffic"`
 	Strategy Strategy  `json:"strategy"`
-	Analysis *Analysis `json:"analysis,omitempty"`
+	Analysis *Analysis `json:"analysis,omitempty" jsonschema:"required"`
 }
 
 // Target is the workload that gets the new image.
@@ -105,7 +107,7 @@ type Analysis struct {
 	// Window is how far back a verdict looks, at least, so that a late fault is not diluted by hours of
 	// good requests; default 5m. A verdict covers one to two windows.
 	Window Duration `json:"window,omitempty"`
-	// MinRequests the candidate must have answered before it can pass or fail; default 100.
+	// MinRequests each track must have answered before the candidate can pass or fail; default 100.
 	MinRequests int `json:"minRequests,omitempty"`
 	// Patience is how much longer than the hold to wait for a verdict when it cannot be measured;
 	// default 10m. After that a person is asked.
@@ -127,7 +129,7 @@ type Prometheus struct {
 	Preset string `json:"preset"`
 }
 
-// Errors limits the candidate's share of failed requests.
+// Errors limits the candidate's share of failed requests; it is judged also when left out.
 type Errors struct {
 	// Tolerate is the allowed ratio to stable, 1 or more; default 1.25x.
 	Tolerate Ratio `json:"tolerate,omitempty"`
@@ -135,16 +137,16 @@ type Errors struct {
 	Margin *float64 `json:"margin,omitempty"`
 }
 
-// Latency limits the candidate's slowness.
+// Latency limits the candidate's slowness; it is not judged when left out.
 type Latency struct {
 	// Tolerate is the allowed ratio of the 99th percentiles, 1 or more; default 1.25x.
 	Tolerate Ratio `json:"tolerate,omitempty"`
-	// SLO is an absolute limit on top.
+	// SLO is an absolute limit on top; it does not count while stable exceeds it as well.
 	SLO *SLO `json:"slo,omitempty"`
 }
 
-// SLO is a limit that holds whatever stable does.
+// SLO is a limit that holds as long as stable keeps it too.
 type SLO struct {
-	// P99 of the candidate must stay below.
+	// P99 that the candidate must not exceed.
 	P99 Duration `json:"p99"`
 }
