@@ -46,8 +46,9 @@ type Ports struct{ Gateway, Kube, Prometheus, Temporal, TemporalUI int }
 
 // StartOptions of a sandbox.
 type StartOptions struct {
-	// Driver is the driver's program; Dir holds all state and is made if it is missing.
-	Driver, Dir string
+	// Driver is the driver's program, Source the directory of this package; Dir holds all state and is
+	// made if it is missing.
+	Driver, Source, Dir string
 	Ports       Ports
 	// Out gets what the driver says.
 	Out io.Writer
@@ -65,13 +66,13 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 		return nil, fmt.Errorf("remove old description: %w", err)
 	}
 	var complaint bytes.Buffer
-	cmd := exec.Command(o.Driver, "up", "--dir", dir,
+	cmd := exec.Command(o.Driver, "up", "--dir", dir, "--source", o.Source,
 		fmt.Sprintf("--gateway-port=%d", o.Ports.Gateway), fmt.Sprintf("--kube-port=%d", o.Ports.Kube),
 		fmt.Sprintf("--prometheus-port=%d", o.Ports.Prometheus), fmt.Sprintf("--temporal-port=%d", o.Ports.Temporal),
 		fmt.Sprintf("--ui-port=%d", o.Ports.TemporalUI))
 	cmd.Stdout, cmd.Stderr = o.Out, &complaint
 	done := make(chan error, 1)
-	if err := startTied(cmd, done); err != nil {
+	if err := StartTied(cmd, done); err != nil {
 		return nil, fmt.Errorf("start driver: %w", err)
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -96,9 +97,9 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 	}
 }
 
-// startTied starts a command that dies with this process. The kernel ties a child to the thread that
+// StartTied starts a command that dies with this process, and sends its end to done. The kernel ties a child to the thread that
 // started it, so that thread is kept until the child has ended.
-func startTied(cmd *exec.Cmd, done chan<- error) error {
+func StartTied(cmd *exec.Cmd, done chan<- error) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error, 1)
 	go func() {
@@ -167,4 +168,19 @@ func (s *Sandbox) control(ctx context.Context, part, deed string) error {
 		return fmt.Errorf("%s %s: %s", deed, part, bytes.TrimSpace(text))
 	}
 	return nil
+}
+
+// Clear removes a sandbox's directory, if none is running on it.
+func Clear(dir string) error {
+	lock, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return os.RemoveAll(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("clear sandbox: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("clear sandbox: %s belongs to one that is running; stop it first", dir), lock.Close())
+	}
+	return errors.Join(os.RemoveAll(dir), lock.Close())
 }

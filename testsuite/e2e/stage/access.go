@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// Account is the worker's service account, as deploy/base makes it.
+const (
+	AccountNamespace = "slipway-system"
+	AccountName      = "slipway-worker"
+)
+
+// grant applies a Kustomize directory, as `kubectl apply -k` would. The worker's own Deployment is left
+// out: the worker runs beside the sandbox, so that a test can kill it, with the same service account.
+func (s *Stage) grant(ctx context.Context, dir string) error {
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", dir, err)
+	}
+	found, err := discovery.NewDiscoveryClientForConfig(s.admin)
+	if err != nil {
+		return fmt.Errorf("make discovery client: %w", err)
+	}
+	groups, err := restmapper.GetAPIGroupResources(found)
+	if err != nil {
+		return fmt.Errorf("discover API: %w", err)
+	}
+	mapper := restmapper.NewDiscoveryRESTMapper(groups)
+	for _, r := range built.Resources() {
+		object, err := r.Map()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", r.CurId(), err)
+		}
+		o := &unstructured.Unstructured{Object: object}
+		if o.GetKind() == "Deployment" {
+			continue
+		}
+		kind := o.GroupVersionKind()
+		mapping, err := mapper.RESTMapping(schema.GroupKind{Group: kind.Group, Kind: kind.Kind}, kind.Version)
+		if err != nil {
+			return fmt.Errorf("apply %s: %w", r.CurId(), err)
+		}
+		_, err = s.load.Resource(mapping.Resource).Namespace(o.GetNamespace()).
+			Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kustomize", Force: true})
+		if err != nil {
+			return fmt.Errorf("apply %s: %w", r.CurId(), err)
+		}
+	}
+	return nil
+}
+
+// workerConfig is a client configuration with the rights of the worker's service account, and no more.
+func (s *Stage) workerConfig(ctx context.Context) (*rest.Config, error) {
+	token, err := s.Kube.CoreV1().ServiceAccounts(AccountNamespace).CreateToken(ctx, AccountName, &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(24 * 3600))},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get token of %s: %w", AccountName, err)
+	}
+	c := rest.AnonymousClientConfig(s.admin)
+	c.BearerToken = token.Status.Token
+	return c, nil
+}
+
+// writeKubeconfig writes the worker's configuration into a file.
+func (s *Stage) writeKubeconfig(ctx context.Context) (string, error) {
+	c, err := s.workerConfig(ctx)
+	if err != nil {
+		return "", err
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters["sandbox"] = &clientcmdapi.Cluster{Server: c.Host, CertificateAuthorityData: c.CAData, CertificateAuthority: c.CAFile}
+	config.AuthInfos["worker"] = &clientcmdapi.AuthInfo{Token: c.BearerToken}
+	config.Contexts["worker"] = &clientcmdapi.Context{Cluster: "sandbox", AuthInfo: "worker"}
+	config.CurrentContext = "worker"
+	file := filepath.Join(s.Dir, "worker.kubeconfig")
+	if err := clientcmd.WriteToFile(*config, file); err != nil {
+		return "", fmt.Errorf("write %s: %w", strings.TrimPrefix(file, s.Dir), err)
+	}
+	return file, nil
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// Seen is a state of the route that was observed.
+type Seen struct {
+	At time.Time
+	// Weights of the backends by Service name, as written.
+	Weights map[string]int
+	// Candidate is the share of the backend that is not the root Service, 0 to 100.
+	Candidate int
+}
+
+// Observer follows an HTTPRoute from outside, whatever Slipway says about it.
+type Observer struct {
+	stop chan struct{}
+	mu   sync.Mutex
+	seen []Seen
+}
+
+func (s *Stage) observe(ctx context.Context, namespace, name string) (*Observer, error) {
+	o := &Observer{stop: make(chan struct{})}
+	routes := s.Gateways.GatewayV1().HTTPRoutes(namespace)
+	only := fields.OneTermEqualSelector("metadata.name", name).String()
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, l metav1.ListOptions) (runtime.Object, error) {
+			l.FieldSelector = only
+			return routes.List(ctx, l)
+		},
+		WatchFuncWithContext: func(ctx context.Context, l metav1.ListOptions) (watch.Interface, error) {
+			l.FieldSelector = only
+			return routes.Watch(ctx, l)
+		},
+	}
+	note := func(object any) {
+		if r, ok := object.(*gatewayv1.HTTPRoute); ok {
+			o.note(r, name)
+		}
+	}
+	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: source, ObjectType: &gatewayv1.HTTPRoute{},
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: note, UpdateFunc: func(_, now any) { note(now) }},
+	})
+	go controller.Run(o.stop)
+	if !cache.WaitForCacheSync(ctx.Done(), controller.HasSynced) {
+		return nil, fmt.Errorf("watch HTTPRoute %s/%s: %w", namespace, name, ctx.Err())
+	}
+	return o, nil
+}
+
+// note keeps a state that differs from the one before it.
+func (o *Observer) note(r *gatewayv1.HTTPRoute, root string) {
+	now := Seen{At: time.Now(), Weights: map[string]int{}}
+	sum := 0
+	for _, rule := range r.Spec.Rules {
+		for _, b := range rule.BackendRefs {
+			w := int(ptr.Deref(b.Weight, 1))
+			now.Weights[string(b.Name)] = w
+			sum += w
+			if string(b.Name) != root {
+				now.Candidate += w
+			}
+		}
+	}
+	if sum > 0 {
+		now.Candidate = 100 * now.Candidate / sum
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.seen); n == 0 || o.seen[n-1].Candidate != now.Candidate {
+		o.seen = append(o.seen, now)
+	}
+}
+
+// Since are the states that were seen after t.
+func (o *Observer) Since(t time.Time) []Seen {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(o.seen), func(s Seen) bool { return s.At.Before(t) })
+}
+
+// Shares are the candidate's shares that were seen after t, in their order.
+func (o *Observer) Shares(t time.Time) []int {
+	var out []int
+	for _, s := range o.Since(t) {
+		out = append(out, s.Candidate)
+	}
+	return out
+}
+
+// Stop ends the watch.
+func (o *Observer) Stop() { close(o.stop) }

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/slipwayhq/slipway/testsuite/sandbox"
+)
+
+// readyWithin bounds the wait for a worker.
+const readyWithin = 30 * time.Second
+
+// Worker is a worker process.
+type Worker struct {
+	// URL serves its health and metrics; Log is a file.
+	URL, Log string
+
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// WorkerOptions of a worker.
+type WorkerOptions struct {
+	// Env is added to its environment.
+	Env map[string]string
+}
+
+// StartWorker starts a worker with the rights of its service account and returns when it is ready.
+func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, error) {
+	kubeconfig, err := s.writeKubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{URL: "http://" + address, Log: filepath.Join(s.Logs, "worker.log"), done: make(chan error, 1)}
+	log, err := os.OpenFile(w.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open worker's log: %w", err)
+	}
+	defer func() { _ = log.Close() }() // the worker has its own copy
+	environment := map[string]string{
+		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus, "TEMPORAL_ADDRESS": s.Temporal,
+	}
+	maps.Copy(environment, o.Env)
+	w.cmd = exec.Command(filepath.Join(s.Bin, "worker"))
+	w.cmd.Env, w.cmd.Stdout, w.cmd.Stderr = pairs(environment), log, log
+	if err := sandbox.StartTied(w.cmd, w.done); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return w, w.awaitReady(ctx)
+}
+
+func (w *Worker) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	err := Await(ctx, func(ctx context.Context) error {
+		if !w.Alive() {
+			return fmt.Errorf("the worker has ended; see %s", w.Log)
+		}
+		_, err := get(ctx, w.URL+"/readyz")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for worker: %w (its log: %s)", err, w.Log)
+	}
+	return nil
+}
+
+// Alive reports whether the process runs.
+func (w *Worker) Alive() bool { return len(w.done) == 0 }
+
+// Pid of the process.
+func (w *Worker) Pid() int { return w.cmd.Process.Pid }
+
+// Kill sends SIGKILL and returns when the process is dead.
+func (w *Worker) Kill() error {
+	if err := w.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill worker: %w", err)
+	}
+	w.done <- <-w.done // it stays dead for Alive
+	return nil
+}
+
+// Command is the slipway command line, as somebody would run it.
+func (s *Stage) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "slipway"), args...)
+	cmd.Env = pairs(map[string]string{"TEMPORAL_ADDRESS": s.Temporal, "SLIPWAY_USER": "ada"})
+	return cmd
+}
+
+// Said is what a command answered.
+type Said struct {
+	Out, Err string
+	Code     int
+}
+
+// Slipway runs the command line to its end.
+func (s *Stage) Slipway(ctx context.Context, args ...string) (Said, error) {
+	cmd := s.Command(ctx, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Said{}, fmt.Errorf("run slipway %v: %w", args, err)
+	}
+	return Said{Out: out.String(), Err: errs.String(), Code: cmd.ProcessState.ExitCode()}, nil
+}
+
+// Await looks every 20 ms until look finds no fault, or ctx is done; then the error is the last fault.
+func Await(ctx context.Context, look func(context.Context) error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := look(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	return answer(req)
+}
+
+// answer is the body of a 200.
+func answer(req *http.Request) (string, error) {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s: %s", req.URL, resp.Status, bytes.TrimSpace(text))
+	}
+	return string(text), nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func pairs(environment map[string]string) []string {
+	all := map[string]string{"PATH": os.Getenv("PATH"), "HOME": os.Getenv("HOME")}
+	maps.Copy(all, environment)
+	out := make([]string, 0, len(all))
+	for name, value := range all {
+		out = append(out, name+"="+value)
+	}
+	slices.Sort(out)
+	return out
+}

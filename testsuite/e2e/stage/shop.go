@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+)
+
+// shopWithin bounds the wait until a new shop serves and is measured.
+const shopWithin = 30 * time.Second
+
+// Shop is a sample service behind the gateway: a Deployment, a Service and an HTTPRoute of one name.
+type Shop struct {
+	Stage *Stage
+	// Namespace it lives in, Name of its three objects, Host that the gateway knows it by.
+	Namespace, Name, Host string
+	// Image it was made with.
+	Image string
+	// Route is followed from the beginning.
+	Route *Observer
+
+	traffic load.Options
+	load    *load.Run
+}
+
+// ShopOptions of a shop.
+type ShopOptions struct {
+	// Namespace, which is also the name of Deployment, Service and HTTPRoute; default "shop".
+	Namespace string
+	// Version of the image; default "v1". Env is the image's environment.
+	Version string
+	Env     map[string]string
+	// Replicas; default 2.
+	Replicas int32
+	// Rate of the load in requests per second; default 200.
+	Rate int
+	// NewConnections opens one for every request of the load.
+	NewConnections bool
+}
+
+func (o *ShopOptions) fill() {
+	if o.Namespace == "" {
+		o.Namespace = "shop"
+	}
+	if o.Version == "" {
+		o.Version = "v1"
+	}
+	if o.Replicas == 0 {
+		o.Replicas = 2
+	}
+	if o.Rate == 0 {
+		o.Rate = 200
+	}
+}
+
+// OpenShop makes a shop, puts load on it, and returns when it serves and Prometheus has seen it.
+func (s *Stage) OpenShop(ctx context.Context, o ShopOptions) (*Shop, error) {
+	o.fill()
+	image, err := s.PutImage(o.Version, o.Env)
+	if err != nil {
+		return nil, err
+	}
+	shop := &Shop{Stage: s, Namespace: o.Namespace, Name: o.Namespace, Host: o.Namespace + ".example", Image: image}
+	if err := shop.create(ctx, o); err != nil {
+		return nil, err
+	}
+	ready, cancel := context.WithTimeout(ctx, shopWithin)
+	defer cancel()
+	if err := Await(ready, shop.serves); err != nil {
+		return nil, fmt.Errorf("wait until the shop serves: %w", err)
+	}
+	if shop.Route, err = s.observe(ctx, shop.Namespace, shop.Name); err != nil {
+		return nil, err
+	}
+	shop.traffic = load.Options{URL: s.Gateway + "/", Host: shop.Host, Rate: o.Rate, NewConnections: o.NewConnections}
+	shop.load = load.Start(shop.traffic)
+	if err := Await(ready, shop.measured); err != nil {
+		shop.Close()
+		return nil, fmt.Errorf("wait until Prometheus has seen the shop: %w", err)
+	}
+	return shop, nil
+}
+
+// create finds what an earlier run on the same state has left.
+func (p *Shop) create(ctx context.Context, o ShopOptions) error {
+	meta := metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}
+	kube, options := p.Stage.Kube, metav1.CreateOptions{}
+	_, err1 := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Namespace}}, options)
+	_, err2 := kube.AppsV1().Deployments(p.Namespace).Create(ctx, p.deployment(meta, o), options)
+	_, err3 := kube.CoreV1().Services(p.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": p.Name},
+		Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http")}},
+	}}, options)
+	_, err4 := p.Stage.Gateways.GatewayV1().HTTPRoutes(p.Namespace).Create(ctx, p.route(meta), options)
+	for _, err := range []error{err1, err2, err3, err4} {
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("make shop: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Shop) deployment(meta metav1.ObjectMeta, o ShopOptions) *appsv1.Deployment {
+	labels := map[string]string{"app": p.Name}
+	return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+		Replicas: &o.Replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+			TerminationGracePeriodSeconds: ptr.To[int64](10),
+			Containers: []corev1.Container{{
+				Name: "shop", Image: p.Image,
+				Env:   []corev1.EnvVar{{Name: "FAULTS_FILE", Value: "/faults/all.json"}},
+				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+				ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
+					HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromString("http")},
+				}},
+				VolumeMounts: []corev1.VolumeMount{{Name: "faults", MountPath: "/faults"}},
+			}},
+			Volumes: []corev1.Volume{{Name: "faults", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{
+				Path: filepath.Dir(p.faultsFile()), Type: ptr.To(corev1.HostPathDirectoryOrCreate),
+			}}}},
+		}},
+	}}
+}
+
+func (p *Shop) route(meta metav1.ObjectMeta) *gatewayv1.HTTPRoute {
+	return &gatewayv1.HTTPRoute{ObjectMeta: meta, Spec: gatewayv1.HTTPRouteSpec{
+		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: "sandbox", Namespace: ptr.To[gatewayv1.Namespace]("sandbox")}}},
+		Hostnames:       []gatewayv1.Hostname{gatewayv1.Hostname(p.Host)},
+		Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{
+			BackendObjectReference: gatewayv1.BackendObjectReference{Name: gatewayv1.ObjectName(p.Name), Port: ptr.To[gatewayv1.PortNumber](80)},
+		}}}}},
+	}}
+}
+
+// serves asks the gateway once.
+func (p *Shop) serves(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Stage.Gateway+"/", nil)
+	if err != nil {
+		return err
+	}
+	req.Host = p.Host
+	_, err = answer(req)
+	return err
+}
+
+// measured asks Prometheus whether it has counted a request to the shop.
+func (p *Shop) measured(ctx context.Context) error {
+	query := fmt.Sprintf(`traefik_service_requests_total{service=~"httproute-%s-%s-.*"}`, p.Namespace, p.Name)
+	text, err := get(ctx, p.Stage.Prometheus+"/api/v1/query?query="+url.QueryEscape(query))
+	if err == nil && !strings.Contains(text, `"value"`) {
+		err = errors.New("no requests counted yet")
+	}
+	return err
+}
+
+// Faults go wrong with every version at once.
+type Faults struct {
+	ErrorRate float64 `json:"errorRate"`
+	// Latency such as "100ms" is added to every request; empty: none.
+	Latency string `json:"latency,omitempty"`
+}
+
+func (p *Shop) faultsFile() string { return filepath.Join(p.Stage.Dir, "faults", p.Namespace, "all.json") }
+
+// Incident makes every version worse until Recover.
+func (p *Shop) Incident(f Faults) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("begin incident: %w", err)
+	}
+	file := p.faultsFile()
+	return errors.Join(os.WriteFile(file+".new", text, 0o644), os.Rename(file+".new", file))
+}
+
+// Recover ends an incident.
+func (p *Shop) Recover() error {
+	if err := os.Remove(p.faultsFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("end incident: %w", err)
+	}
+	return nil
+}
+
+// Cut returns every request since the last cut, each with its end, while the load goes on.
+func (p *Shop) Cut() []load.Result {
+	before := p.load
+	p.load = load.Start(p.traffic)
+	before.Stop()
+	return before.Results()
+}
+
+// Results are the requests since the last cut that have ended so far.
+func (p *Shop) Results() []load.Result { return p.load.Results() }
+
+// Close stops the load and the observer; the objects stay.
+func (p *Shop) Close() {
+	p.load.Stop()
+	p.Route.Stop()
+}
