@@ -3,7 +3,6 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -134,10 +133,12 @@ func (c *canary) preflight(ctx workflow.Context) error {
 		Namespace: target.Namespace, Traffic: c.in.Plan.Spec.Traffic,
 		Stable: target.Service, Candidate: tracks.CandidateService, Port: tracks.Port,
 	}
-	route := start(ctx, reading(), "Look at the route", traffic.InspectRoute, c.route)
-	metrics := start(ctx, reading(), "Check that the metrics know the service", analysis.CheckMetrics,
+	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, c.route); err != nil {
+		return err
+	}
+	err = do(ctx, reading(), "Check that the metrics know the service", analysis.CheckMetrics,
 		activities.WatchIn{Analysis: c.limits, Route: c.route})
-	if err := errors.Join(route.Get(ctx, nil), metrics.Get(ctx, nil)); err != nil {
+	if err != nil {
 		return err
 	}
 	c.fence.Release, err = call(ctx, reading(), "Take the fence", cluster.TakeFence,

@@ -142,7 +142,7 @@ func Lines(s workflows.Status, shown time.Time) []string {
 	var out []string
 	for _, e := range s.Log {
 		if e.At.After(shown) {
-			out = append(out, fmt.Sprintf("%s  %3d %%  %s", e.At.UTC().Format(time.TimeOnly), s.Weight, e.Text))
+			out = append(out, fmt.Sprintf("%s  %3d %%  %s", e.At.UTC().Format(time.TimeOnly), e.Weight, e.Text))
 		}
 	}
 	return out

@@ -49,7 +49,7 @@ type StartOptions struct {
 	// Driver is the driver's program, Source the directory of this package; Dir holds all state and is
 	// made if it is missing.
 	Driver, Source, Dir string
-	Ports       Ports
+	Ports               Ports
 	// Out gets what the driver says.
 	Out io.Writer
 }

@@ -13,9 +13,13 @@ import (
 // minErrors is the least number of failed requests that can fail a candidate: one or two prove nothing.
 const minErrors = 3
 
+// chance is how many standard deviations of a binomial the candidate's failures must be above the limit:
+// with few requests, a share above it is most often luck.
+const chance = 3
+
 // Compare judges the candidate against stable by the plan's limits, which are relative to stable. It
-// is a first, simple rule: a limit on point estimates once both sides have MinRequests. With fewer
-// requests on either side the verdict is unknown. Where there never was a stable to compare with (no
+// is a first, simple rule: once both sides have MinRequests, the candidate's failures must not be above
+// the limit by more than chance explains. With fewer requests on either side the verdict is unknown. Where there never was a stable to compare with (no
 // requests at all: a person promoted before it was measured), only the absolute limits hold: the
 // errors' margin and the latency's SLO.
 func Compare(a plan.Analysis, stable, candidate Counts) Verdict {
@@ -69,7 +73,8 @@ func compareErrors(e *plan.Errors, stable, candidate Counts) string {
 	if stable.Requests > 0 {
 		limit += float64(e.Tolerate) * stable.ErrorRate()
 	}
-	if candidate.ErrorRate() <= limit {
+	expected := limit * candidate.Requests
+	if candidate.Errors <= expected+chance*math.Sqrt(expected*max(1-limit, 0)) {
 		return ""
 	}
 	return fmt.Sprintf("candidate failed %s, stable %s: over the limit of %.2f %%", failed(candidate), failed(stable), 100*limit)

@@ -50,6 +50,7 @@ func TestCompare(t *testing.T) {
 		"five in a hundred against none fails":       {served(1000, 0, .05), served(100, 5, .05), decide.Fail, "over the limit of 0.50 %"},
 		"five in a hundred on both passes":           {served(1000, 50, .05), served(100, 5, .05), decide.Pass, ""},
 		"a global incident does not blame candidate": {served(1000, 500, .05), served(100, 52, .05), decide.Pass, ""},
+		"an incident on few requests is luck":        {served(1000, 120, .05), served(100, 20, .05), decide.Pass, ""},
 		"worse than an incident still fails":         {served(1000, 200, .05), served(100, 90, .05), decide.Fail, "over the limit"},
 		"slower than stable fails":                   {served(1000, 0, .05), served(100, 0, .3), decide.Fail, "candidate's p99"},
 		"slower within the same bucket passes":       {served(1000, 0, .06), served(100, 0, .09), decide.Pass, ""},

@@ -137,7 +137,9 @@ Try, in another terminal:
 	return nil
 }
 
-func (d *demo) say(format string, args ...any) { _, _ = fmt.Fprintf(io.Writer(d.out), format+"\n", args...) }
+func (d *demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(io.Writer(d.out), format+"\n", args...)
+}
 
 // relative is shorter to read, where it can be had.
 func relative(path string) string {

@@ -56,6 +56,8 @@ type ShopOptions struct {
 	Rate int
 	// NewConnections opens one for every request of the load.
 	NewConnections bool
+	// Unmeasured leaves it without requests, so that Prometheus knows nothing of it.
+	Unmeasured bool
 }
 
 func (o *ShopOptions) fill() {
@@ -84,13 +86,17 @@ func (s *Stage) OpenShop(ctx context.Context, o ShopOptions) (*Shop, error) {
 	if err := shop.create(ctx, o); err != nil {
 		return nil, err
 	}
-	ready, cancel := context.WithTimeout(ctx, shopWithin)
-	defer cancel()
-	if err := Await(ready, shop.serves); err != nil {
-		return nil, fmt.Errorf("wait until the shop serves: %w", err)
-	}
 	if shop.Route, err = s.observe(ctx, shop.Namespace, shop.Name); err != nil {
 		return nil, err
+	}
+	ready, cancel := context.WithTimeout(ctx, shopWithin)
+	defer cancel()
+	if o.Unmeasured {
+		return shop, nil
+	}
+	if err := Await(ready, shop.serves); err != nil {
+		shop.Route.Stop()
+		return nil, fmt.Errorf("wait until the shop serves: %w", err)
 	}
 	shop.traffic = load.Options{URL: s.Gateway + "/", Host: shop.Host, Rate: o.Rate, NewConnections: o.NewConnections}
 	shop.load = load.Start(shop.traffic)
@@ -180,7 +186,9 @@ type Faults struct {
 	Latency string `json:"latency,omitempty"`
 }
 
-func (p *Shop) faultsFile() string { return filepath.Join(p.Stage.Dir, "faults", p.Namespace, "all.json") }
+func (p *Shop) faultsFile() string {
+	return filepath.Join(p.Stage.Dir, "faults", p.Namespace, "all.json")
+}
 
 // Incident makes every version worse until Recover.
 func (p *Shop) Incident(f Faults) error {
@@ -203,6 +211,9 @@ func (p *Shop) Recover() error {
 // Cut returns every request since the last cut, each with its end, while the load goes on.
 func (p *Shop) Cut() []load.Result {
 	before := p.load
+	if before == nil {
+		return nil
+	}
 	p.load = load.Start(p.traffic)
 	before.Stop()
 	return before.Results()
@@ -213,6 +224,24 @@ func (p *Shop) Results() []load.Result { return p.load.Results() }
 
 // Close stops the load and the observer; the objects stay.
 func (p *Shop) Close() {
-	p.load.Stop()
+	if p.load != nil {
+		p.load.Stop()
+	}
 	p.Route.Stop()
+}
+
+// CopyService makes a second Service for the same pods, which no route names.
+func (p *Shop) CopyService(ctx context.Context, name string) error {
+	services := p.Stage.Kube.CoreV1().Services(p.Namespace)
+	root, err := services.Get(ctx, p.Name, metav1.GetOptions{})
+	if err == nil {
+		_, err = services.Create(ctx, &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: p.Namespace},
+			Spec:       corev1.ServiceSpec{Selector: root.Spec.Selector, Ports: root.Spec.Ports},
+		}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("copy Service %s: %w", p.Name, err)
+	}
+	return nil
 }

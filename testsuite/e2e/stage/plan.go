@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Quick are the parts of a plan for a test: what a production plan leaves to the defaults is short.
+type Quick struct {
+	// Steps in YAML's flow style, such as "{weight: 10, hold: 2s}".
+	Steps []string
+	// Bake; default 2s. AskWithin; default 30s. ReadyWithin; default 30s.
+	Bake, AskWithin, ReadyWithin string
+	// Deployment, Service and Route that the plan names; default: the shop's own.
+	Deployment, Service, Route string
+}
+
+// Holding are steps of the given weights with one hold.
+func Holding(hold string, weights ...int) []string {
+	var out []string
+	for _, w := range weights {
+		out = append(out, fmt.Sprintf("{weight: %d, hold: %s}", w, hold))
+	}
+	return out
+}
+
+const quickPlan = `apiVersion: slipway.dev/v1alpha1
+kind: Plan
+metadata: {name: %[1]s, environment: test}
+spec:
+  target: {namespace: %[1]s, deployment: %[2]s, service: %[3]s}
+  traffic: {gatewayAPI: {route: %[4]s}}
+  strategy:
+    canary:
+      steps: [%[5]s]
+      bake: %[6]s
+      readyWithin: %[8]s
+      settleWithin: 20s
+  analysis:
+    source: {prometheus: {preset: traefik}}
+    warmUp: 1s
+    interval: 1s
+    minRequests: 20
+    patience: 5s
+    askWithin: %[7]s
+    errors: {tolerate: 1.25x}
+`
+
+// Plan writes a plan for the shop into a file and returns its name.
+func (p *Shop) Plan(q Quick) (string, error) {
+	or := func(value, otherwise string) string {
+		if value == "" {
+			return otherwise
+		}
+		return value
+	}
+	text := fmt.Sprintf(quickPlan, p.Name, or(q.Deployment, p.Name), or(q.Service, p.Name), or(q.Route, p.Name),
+		strings.Join(q.Steps, ", "), or(q.Bake, "2s"), or(q.AskWithin, "30s"), or(q.ReadyWithin, "30s"))
+	file := filepath.Join(p.Stage.Dir, p.Name+"-plan.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("write plan: %w", err)
+	}
+	return file, nil
+}
+
+// Lane is how the command line names the shop.
+func (p *Shop) Lane() string { return "test/" + p.Name }

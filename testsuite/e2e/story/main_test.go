@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package story_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
+	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+)
+
+// world is the one sandbox of these tests, temporal a client of it.
+var (
+	world    *stage.Stage
+	temporal client.Client
+	record   = flag.String("record", "", "directory to write histories into, for the replay tests")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "slipway-story-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if world, err = stage.Open(ctx, stage.Options{Repository: "../../..", Dir: dir, Out: os.Stderr}); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, world.Close()) }()
+	if temporal, err = world.Dial(ctx); err != nil {
+		return 1, err
+	}
+	defer temporal.Close()
+	return m.Run(), nil
+}
+
+// openShop closes it with the test.
+func openShop(t *testing.T, o stage.ShopOptions) *stage.Shop {
+	t.Helper()
+	if o.Rate == 0 {
+		o.Rate = 100
+	}
+	shop, err := world.OpenShop(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(shop.Close)
+	return shop
+}
+
+func image(t *testing.T, version string, env ...string) string {
+	t.Helper()
+	faults := map[string]string{}
+	for i := 0; i < len(env); i += 2 {
+		faults[env[i]] = env[i+1]
+	}
+	ref, err := world.PutImage(version, faults)
+	require.NoError(t, err)
+	return ref
+}
+
+// telling is a release under way.
+type telling struct {
+	t     *testing.T
+	shop  *stage.Shop
+	began time.Time
+	said  chan stage.Said
+}
+
+// begin starts `slipway release --wait` beside the test.
+func begin(t *testing.T, shop *stage.Shop, q stage.Quick, image string) *telling {
+	t.Helper()
+	plan, err := shop.Plan(q)
+	require.NoError(t, err)
+	shop.Cut()
+	r := &telling{t: t, shop: shop, began: time.Now(), said: make(chan stage.Said, 1)}
+	go func() {
+		said, err := world.Slipway(t.Context(), "release", "-f", plan, "--image", image, "--wait")
+		if err != nil {
+			said = stage.Said{Err: err.Error(), Code: -1}
+		}
+		r.said <- said
+	}()
+	return r
+}
+
+// until waits for a condition of the release, such as a share on its route.
+func (r *telling) until(what string, ok func() bool) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	err := stage.Await(ctx, func(context.Context) error {
+		if len(r.said) > 0 {
+			said := <-r.said
+			r.said <- said
+			return fmt.Errorf("%s: ended before: %+v", what, said)
+		}
+		if !ok() {
+			return errors.New(what)
+		}
+		return nil
+	})
+	require.NoError(r.t, err)
+}
+
+// untilShare waits until the route gives the candidate a share.
+func (r *telling) untilShare(share int) {
+	r.t.Helper()
+	r.until(fmt.Sprintf("the candidate has %d %%", share), func() bool { return slices.Contains(r.shares(), share) })
+}
+
+func (r *telling) shares() []int { return r.shop.Route.Shares(r.began) }
+
+// end waits for the end and returns what users have seen meanwhile.
+func (r *telling) end() (stage.Said, load.Report) {
+	r.t.Helper()
+	select {
+	case said := <-r.said:
+		return said, load.Summarize(r.shop.Cut())
+	case <-time.After(3 * time.Minute):
+		require.FailNow(r.t, "the release does not end")
+		return stage.Said{}, load.Report{}
+	}
+}
+
+// tell gives a command and expects it to be accepted.
+func (r *telling) tell(args ...string) {
+	r.t.Helper()
+	said, err := world.Slipway(r.t.Context(), args...)
+	require.NoError(r.t, err)
+	require.Zero(r.t, said.Code, said.Err)
+}
+
+func snapshot(t *testing.T, shop *stage.Shop) stage.World {
+	t.Helper()
+	w, err := shop.World(t.Context())
+	require.NoError(t, err)
+	return w
+}
+
+// atRest requires that one image serves and nothing is left over.
+func atRest(t *testing.T, shop *stage.Shop, serves string) {
+	t.Helper()
+	serving, spare := snapshot(t, shop).Serving(shop.Name)
+	require.Equal(t, serves, serving)
+	require.Empty(t, spare)
+}
+
+// keepHistory writes the newest history of a shop for the replay tests, where that was asked for.
+func keepHistory(t *testing.T, shop *stage.Shop, name string) {
+	t.Helper()
+	if *record == "" {
+		return
+	}
+	h, err := stage.History(t.Context(), temporal, shop.Lane())
+	require.NoError(t, err)
+	text, err := protojson.Marshal(h)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(*record, name+".json"), append(bytes.TrimSpace(text), '\n'), 0o644))
+}
