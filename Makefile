@@ -1,16 +1,55 @@
-# Every command works from a fresh clone; what is missing is downloaded and built. See README.md.
-export GOWORK := off
-export GOTOOLCHAIN := local
-export CGO_ENABLED ?= 0
+# SPDX-License-Identifier: Apache-2.0
 
-GO_BUILD := go build -trimpath -ldflags='-s -w'
+# Every target works from a fresh clone: what is missing is downloaded and built. README.md tells more.
+export GOTOOLCHAIN ?= local
+export GOWORK = off
 
-.PHONY: build demo
-build: ## bin/worker, bin/slipway, and bin/driver and bin/demo for the sandbox
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
+
+# Modules of this repository's own code; the others only pin a server.
+MODULES = . testsuite/sandbox testsuite/sandbox/kube testsuite/sandbox/temporal testsuite/e2e
+
+.PHONY: build demo test unit lint e2e bench record
+
+## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
+build:
 	$(GO_BUILD) -o bin/worker ./worker
 	$(GO_BUILD) -o bin/slipway ./starter
-	cd testsuite/sandbox && $(GO_BUILD) -o ../../bin/driver ./driver
-	cd testsuite/e2e && $(GO_BUILD) -o ../../bin/demo ./demo
+	cd testsuite/sandbox && $(GO_BUILD) -o $(CURDIR)/bin/driver ./driver
+	cd testsuite/e2e && $(GO_BUILD) -o $(CURDIR)/bin/ ./demo ./bench
 
-demo: build ## three releases on a real cluster on this machine; HOLD=1 keeps it up, STORIES=all tells more
+## demo: three releases on a real cluster on this machine. HOLD=1 keeps it up; STORIES=all tells longer ones too
+demo: build
 	bin/demo $(if $(HOLD),-hold) $(if $(STORIES),-stories=$(STORIES))
+
+## test: everything that must be true before a change is merged
+test: unit lint e2e
+
+## unit: tests that need nothing but Go
+unit:
+	go test -race ./...
+	cd testsuite/sandbox && go test -race ./...
+
+## lint: the linters, and that workflow code is deterministic
+lint: bin/golangci-lint
+	set -e; for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+	bin/workflowcheck ./workflows/...
+
+# Building the linters takes some minutes, once per version.
+bin/golangci-lint: testsuite/lint/go.mod testsuite/lint/go.sum
+	cd testsuite/lint && CGO_ENABLED=0 go build -trimpath -o $(CURDIR)/bin/ tool
+	touch $@
+
+## e2e: whole releases on the sandbox, one package after the other: they share two cores
+e2e: build
+	bin/driver build
+	cd testsuite/e2e && go test -p 1 -count=1 -timeout 30m ./...
+
+## bench: the figures that the documentation promises, measured here; fails when one is missed
+bench: build
+	bin/bench
+
+## record: the histories that the replay tests replay, anew, from real releases
+record: build
+	mkdir -p workflows/testdata
+	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|Abort' -record $(CURDIR)/workflows/testdata

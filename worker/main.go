@@ -16,10 +16,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, env.ToMap(os.Environ())); err != nil {
+	err := run(ctx, env.ToMap(os.Environ()))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
-		stop()
 		os.Exit(1)
 	}
 }

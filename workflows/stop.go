@@ -19,12 +19,10 @@ func stop(format string, args ...any) error { return &stopped{fmt.Sprintf(format
 
 // plain is an error as a person reads it, without the layers that Temporal puts around it.
 func plain(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Message()
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		if cause := timeout.Unwrap(); cause != nil {
 			return "gave up: " + plain(cause)
 		}

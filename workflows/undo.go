@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 )
@@ -28,8 +29,7 @@ func (u *undoStack) push(c compensation) { *u = append(*u, c) }
 func (u *undoStack) run(ctx workflow.Context) []string {
 	var left []string
 	stuck := false
-	for i := len(*u) - 1; i >= 0; i-- {
-		c := (*u)[i]
+	for _, c := range slices.Backward(*u) {
 		if stuck && !c.frees {
 			left = append(left, c.name+": not tried, because traffic may still reach the candidate")
 			continue

@@ -89,7 +89,7 @@ func remove[T metav1.Object](
 	}
 	err = del(ctx, name, metav1.DeleteOptions{
 		PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
-		Preconditions:     &metav1.Preconditions{UID: ptr.To(o.GetUID())},
+		Preconditions:     &metav1.Preconditions{UID: new(o.GetUID())},
 	})
 	if apierrors.IsNotFound(err) {
 		return nil

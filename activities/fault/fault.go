@@ -53,8 +53,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Of returns the kind of err; Unavailable when nothing better is known.
 func Of(err error) Kind {
-	var f *Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Error](err); ok {
 		return f.Kind
 	}
 	var app *temporal.ApplicationError

@@ -170,10 +170,10 @@ func (a *app) end(s workflows.Status, shown bool) error {
 	if err != nil {
 		return err
 	}
-	switch s.Phase {
-	case workflows.Promoted:
+	if s.Phase == workflows.Promoted {
 		return nil
-	case workflows.Undone:
+	}
+	if s.Phase == workflows.Undone {
 		return ended{exitUndone}
 	}
 	return ended{exitFailed}

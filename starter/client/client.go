@@ -90,8 +90,7 @@ func (c *Client) Release(ctx context.Context, o Order) (string, error) {
 		StaticSummary:                            fmt.Sprintf("%s: canary of %s", id, o.Image),
 		Memo:                                     map[string]any{memoID: id, memoImage: o.Image, memoBy: o.By},
 	}, workflows.Canary, workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By})
-	var taken *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &taken) {
+	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return "", fmt.Errorf("a release of %s is running: see `slipway status %s`; wait for it, or abort it", lane, lane)
 	}
 	if err != nil {
@@ -143,8 +142,7 @@ func (c *Client) Tell(ctx context.Context, lane Lane, name string, cmd workflows
 	if err == nil {
 		err = handle.Get(ctx, &s)
 	}
-	var refused *temporal.ApplicationError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return s, fmt.Errorf("%s %s: refused: %s", name, lane, refused.Message())
 	}
 	if err != nil {
@@ -155,8 +153,7 @@ func (c *Client) Tell(ctx context.Context, lane Lane, name string, cmd workflows
 
 // explain says what an error of Temporal means for a release.
 func explain(err error, lane Lane) error {
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return fmt.Errorf("no release of %s is running; `slipway history %s` lists the former ones", lane, lane)
 	}
 	var late *serviceerror.DeadlineExceeded

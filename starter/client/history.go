@@ -22,6 +22,9 @@ const (
 	memoBy    = "requestedBy"
 )
 
+// maxPage is the most that Temporal lists at once.
+const maxPage = 1000
+
 // Past is one line of a lane's history.
 type Past struct {
 	ID      string          `json:"id"`
@@ -33,12 +36,12 @@ type Past struct {
 	Ended   time.Time       `json:"ended,omitzero"`
 }
 
-// History lists the releases of a lane, newest first, as far back as Temporal keeps them.
+// History lists the releases of a lane, newest first, as far back as Temporal keeps them: 1 to 1000.
 func (c *Client) History(ctx context.Context, lane Lane, limit int) ([]Past, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	found, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: fmt.Sprintf("WorkflowId = '%s'", lane), PageSize: int32(limit),
+		Query: fmt.Sprintf("WorkflowId = '%s'", lane), PageSize: int32(min(max(limit, 1), maxPage)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list releases of %s: %w", lane, err)

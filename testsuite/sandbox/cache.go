@@ -100,7 +100,7 @@ func (b Builder) defaults() (Builder, error) {
 // entry is the directory of a part as its sources now stand.
 func (b Builder) entry(p Part) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %s %q %s %s/%s\n", p.Name, p.Target, p.Flags, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, _ = fmt.Fprintf(h, "%s %s %q %s %s/%s\n", p.Name, p.Target, p.Flags, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	root := filepath.Join(b.Source, p.Name)
 	files := []string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -125,7 +125,7 @@ func (b Builder) entry(p Part) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("read sources of %s: %w", p.Name, err)
 		}
-		fmt.Fprintf(h, "%s %x\n", rel, sha256.Sum256(text))
+		_, _ = fmt.Fprintf(h, "%s %x\n", rel, sha256.Sum256(text))
 	}
 	return filepath.Join(b.Cache, p.Name+"-"+hex.EncodeToString(h.Sum(nil))[:12]), nil
 }

@@ -199,10 +199,10 @@ func declare(r *gatewayv1.HTTPRoute, route activities.Route, weight int) {
 			continue
 		}
 		stable := rule.BackendRefs[at]
-		stable.Weight = ptr.To(int32(100 - weight))
+		stable.Weight = new(int32(100 - weight)) //nolint:gosec // 0 to 100
 		candidate := *stable.DeepCopy()
 		candidate.Name = gatewayv1.ObjectName(route.Candidate)
-		candidate.Weight = ptr.To(int32(weight))
+		candidate.Weight = new(int32(weight)) //nolint:gosec // 0 to 100
 		rule.BackendRefs = []gatewayv1.HTTPBackendRef{stable, candidate}
 		if weight == 0 {
 			stable.Weight = ptr.To[int32](1)

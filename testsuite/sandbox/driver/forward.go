@@ -17,7 +17,7 @@ func forward(l net.Listener, target string) {
 			return // closed
 		}
 		go func() {
-			backend, err := net.Dial("tcp", target)
+			backend, err := net.Dial("tcp", target) //nolint:noctx // it ends with the process
 			if err != nil {
 				_ = c.Close()
 				return

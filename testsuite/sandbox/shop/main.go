@@ -81,7 +81,7 @@ func run(ctx context.Context, c config) error {
 		return errors.New("crashed, as CRASH_AFTER asked")
 	case <-ctx.Done():
 	}
-	return drain(server, s, c.Drain)
+	return drain(server, s, c.Drain) //nolint:contextcheck // ctx is done, and answering goes on
 }
 
 // drain goes on answering until those who send requests have heard that it ends.

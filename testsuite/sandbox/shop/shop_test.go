@@ -17,7 +17,7 @@ import (
 func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	return w
 }
 
@@ -54,7 +54,7 @@ func TestFaultsCanBeSwitchedAtRunTime(t *testing.T) {
 	h := newShop(config{}, time.Now).handler()
 	put := func(body string) int {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/faults", strings.NewReader(body)))
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/faults", strings.NewReader(body)))
 		return w.Code
 	}
 	require.Equal(t, http.StatusOK, put(`{"errorRate": 1, "latency": "1ms"}`))
