@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
+	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+)
+
+// tries is how often an abort is measured.
+const tries = 20
+
+// aborts measures from the start of the abort command to the end of the last request that the candidate
+// answered, with a new connection for every request and half of them on the candidate.
+func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
+	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "abort", NewConnections: true})
+	if err != nil {
+		return nil, err
+	}
+	defer shop.Close()
+	var took []float64
+	failed := 0
+	for range tries {
+		one, report, err := abort(ctx, s, shop)
+		if err != nil {
+			return nil, err
+		}
+		took, failed = append(took, one.Seconds()), failed+report.Failed
+	}
+	slices.Sort(took)
+	return []Figure{
+		{"abort to the candidate's last answer, slowest of 20", took[tries-1], 1, "s"},
+		{"the same, median", took[tries/2], 1, "s"},
+		{"failed requests in all of them", float64(failed), 0, "requests"},
+	}, nil
+}
+
+func abort(ctx context.Context, s *stage.Stage, shop *stage.Shop) (time.Duration, load.Report, error) {
+	image, err := s.PutImage("candidate", nil)
+	if err != nil {
+		return 0, load.Report{}, err
+	}
+	shop.Cut()
+	end, err := begin(ctx, shop, stage.Quick{Steps: stage.Holding("10m", 50)}, image)
+	if err != nil {
+		return 0, load.Report{}, err
+	}
+	err = await(ctx, func(context.Context) error {
+		answers := 0
+		for _, r := range shop.Results() {
+			if r.Version == "candidate" {
+				answers++
+			}
+		}
+		if answers < 100 {
+			return errors.New("the candidate has not answered 100 requests yet")
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, load.Report{}, err
+	}
+	began := time.Now()
+	said, err := s.Slipway(ctx, "abort", shop.Lane(), "--reason", "measured")
+	if err != nil || said.Code != 0 {
+		return 0, load.Report{}, fmt.Errorf("abort: %w: %+v", err, said)
+	}
+	if said, err = end(); err != nil || said.Code != 2 {
+		return 0, load.Report{}, fmt.Errorf("release: %w: %+v", err, said)
+	}
+	results := shop.Cut()
+	last := began
+	for _, r := range results {
+		if r.Version == "candidate" && r.Answered().After(last) {
+			last = r.Answered()
+		}
+	}
+	return last.Sub(began), load.Summarize(results), nil
+}

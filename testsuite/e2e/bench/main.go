@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures the figures that the documentation promises, on a sandbox of its own. It prints
+// them beside their limits, writes them as bench-report.json, and fails when one is missed.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
+	"github.com/slipwayhq/slipway/testsuite/sandbox"
+)
+
+// Figure is one measurement with its limit.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Limit float64 `json:"limit"`
+	Unit  string  `json:"unit"`
+}
+
+func (f Figure) missed() bool { return f.Value > f.Limit }
+
+func main() {
+	var repository, dir string
+	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
+	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for bench-report.json")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := run(ctx, repository, dir)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, repository, dir string) (err error) {
+	state, err := filepath.Abs(filepath.Join(dir, "bench"))
+	if err != nil {
+		return fmt.Errorf("find directory: %w", err)
+	}
+	if err := sandbox.Clear(state); err != nil {
+		return err
+	}
+	s, err := stage.Open(ctx, stage.Options{Repository: repository, Dir: state, Out: os.Stdout})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	figures := []Figure{{"sandbox ready", s.Ready, 15, "s"}}
+	for _, measure := range []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts} {
+		some, err := measure(ctx, s)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, some...)
+	}
+	return report(figures, filepath.Join(dir, "bench-report.json"))
+}
+
+func report(figures []Figure, file string) error {
+	text, err := json.MarshalIndent(figures, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "FIGURE\tMEASURED\tAT MOST\t")
+	missed := 0
+	for _, f := range figures {
+		verdict := ""
+		if f.missed() {
+			missed++
+			verdict = "MISSED"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%.4g %s\t%.4g %s\t%s\n", f.Name, f.Value, f.Unit, f.Limit, f.Unit, verdict)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print figures: %w", err)
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d of %d figures were missed", missed, len(figures))
+	}
+	return nil
+}
+
+// begin starts a release and returns a function that waits for its end.
+func begin(ctx context.Context, shop *stage.Shop, q stage.Quick, image string) (func() (stage.Said, error), error) {
+	plan, err := shop.Plan(q)
+	if err != nil {
+		return nil, err
+	}
+	type end struct {
+		said stage.Said
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		said, err := shop.Stage.Slipway(ctx, "release", "-f", plan, "--image", image, "--wait")
+		ended <- end{said, err}
+	}()
+	return func() (stage.Said, error) { e := <-ended; return e.said, e.err }, nil
+}
+
+// patience bounds every wait.
+const patience = time.Minute
+
+func await(ctx context.Context, look func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return stage.Await(ctx, look)
+}
