@@ -9,7 +9,7 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 # Modules of this repository's own code; the others only pin a server.
 MODULES = . testsuite/sandbox testsuite/sandbox/kube testsuite/sandbox/temporal testsuite/e2e
 
-.PHONY: build demo test unit lint e2e bench record
+.PHONY: build demo test unit lint e2e bench record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -53,3 +53,7 @@ bench: build
 record: build
 	mkdir -p workflows/testdata
 	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|Abort' -record $(CURDIR)/workflows/testdata
+
+## picture: docs/watch.svg, anew, from a real release
+picture: build
+	cd testsuite/e2e && go run ./picture -repository $(CURDIR) -dir $(CURDIR)/.sandbox -out $(CURDIR)/docs/watch.svg
