@@ -104,11 +104,14 @@ func (b Builder) entry(p Part) (string, error) {
 	root := filepath.Join(b.Source, p.Name)
 	files := []string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		name := d.Name()
-		if err == nil && !d.IsDir() && !strings.HasSuffix(name, "_test.go") && (filepath.Ext(name) == ".go" || name == "go.mod" || name == "go.sum") {
+		if !d.IsDir() && !strings.HasSuffix(name, "_test.go") && (filepath.Ext(name) == ".go" || name == "go.mod" || name == "go.sum") {
 			files = append(files, path)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("read sources of %s: %w", p.Name, err)
@@ -171,7 +174,7 @@ func (b Builder) build(ctx context.Context, p Part, which string) error {
 	if why == nil {
 		return nil // another builder was faster
 	}
-	if !errors.Is(why, fs.ErrNotExist) {
+	if _, err := os.Stat(entry); err == nil {
 		b.say("the cached %s is damaged (%v) and is built again", p.Name, why)
 	}
 	if err := b.room(); err != nil {
@@ -257,11 +260,15 @@ func (b Builder) sweep(p Part, keep string) error {
 		return err
 	}
 	slices.SortFunc(entries, func(x, y string) int { return age(x).Compare(age(y)) })
-	old := slices.DeleteFunc(entries, func(e string) bool { return e == keep })
-	for i, e := range old {
-		if strings.HasSuffix(e, ".new") || i < len(old)-1 {
+	whole := slices.DeleteFunc(entries, func(e string) bool {
+		left := strings.HasSuffix(e, ".new")
+		if left {
 			err = errors.Join(err, os.RemoveAll(e))
 		}
+		return left || e == keep
+	})
+	for _, e := range whole[:max(0, len(whole)-1)] {
+		err = errors.Join(err, os.RemoveAll(e))
 	}
 	return err
 }

@@ -156,7 +156,7 @@ func supervise(ctx context.Context, o order, openings []*opening) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return explain(err, o.Rootless)
+		return explain(err, o.Rootless, os.DirFS("/"))
 	}
 	_ = errors.Join(lifeRead.Close(), orderRead.Close())
 	if _, err := orderWrite.Write(text); err != nil {
@@ -189,18 +189,18 @@ func namespaces(rootless bool) *syscall.SysProcAttr {
 	return a
 }
 
-// explain says why this machine gives no namespaces, as far as it can be seen.
-func explain(err error, rootless bool) error {
+// explain says why a machine gives no namespaces, as far as its files tell.
+func explain(err error, rootless bool, root fs.FS) error {
 	if !rootless {
 		return fmt.Errorf("make namespaces: %w; inside a container it takes one that may do so (--privileged)", err)
 	}
 	for _, knob := range []struct{ file, bad, cure string }{
-		{"/proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=15000"},
-		{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"},
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
+		{"proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=15000"},
+		{"proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"},
+		{"proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
 	} {
-		if text, rerr := os.ReadFile(knob.file); rerr == nil && strings.TrimSpace(string(text)) == knob.bad {
-			return fmt.Errorf("this machine gives plain users no namespaces (%s is %s): run `%s`, or run this as root", knob.file, knob.bad, knob.cure)
+		if text, rerr := fs.ReadFile(root, knob.file); rerr == nil && strings.TrimSpace(string(text)) == knob.bad {
+			return fmt.Errorf("this machine gives plain users no namespaces (/%s is %s): run `%s`, or run this as root", knob.file, knob.bad, knob.cure)
 		}
 	}
 	return fmt.Errorf("make user namespaces: %w; allow them to plain users, or run this as root", err)

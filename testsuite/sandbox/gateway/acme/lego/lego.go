@@ -35,9 +35,11 @@ type Client struct {
 	Registration Registrar
 }
 
-type Challenges struct{}
-type Certifier struct{}
-type Registrar struct{}
+type (
+	Challenges struct{}
+	Certifier  struct{}
+	Registrar  struct{}
+)
 
 func NewConfig(registration.User) *Config                   { return &Config{} }
 func NewClient(*Config) (*Client, error)                    { return nil, errUnsupported }
@@ -46,9 +48,11 @@ func CreateCertPool([]string, bool) (*x509.CertPool, error) { return nil, errUns
 func (Challenges) SetDNS01Provider(challenge.Provider, ...dns01.ChallengeOption) error {
 	return errUnsupported
 }
+
 func (Challenges) SetHTTP01Provider(challenge.Provider, ...http01.ChallengeOption) error {
 	return errUnsupported
 }
+
 func (Challenges) SetTLSALPN01Provider(challenge.Provider, ...tlsalpn01.ChallengeOption) error {
 	return errUnsupported
 }
@@ -56,6 +60,7 @@ func (Challenges) SetTLSALPN01Provider(challenge.Provider, ...tlsalpn01.Challeng
 func (Certifier) Obtain(context.Context, certificate.ObtainRequest) (*certificate.Resource, error) {
 	return nil, errUnsupported
 }
+
 func (Certifier) Renew(context.Context, certificate.Resource, *certificate.RenewOptions) (*certificate.Resource, error) {
 	return nil, errUnsupported
 }
@@ -63,6 +68,7 @@ func (Certifier) Renew(context.Context, certificate.Resource, *certificate.Renew
 func (Registrar) Register(context.Context, registration.RegisterOptions) (*acme.ExtendedAccount, error) {
 	return nil, errUnsupported
 }
+
 func (Registrar) RegisterWithExternalAccountBinding(context.Context, registration.RegisterEABOptions) (*acme.ExtendedAccount, error) {
 	return nil, errUnsupported
 }

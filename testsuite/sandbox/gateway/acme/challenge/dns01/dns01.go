@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-type Options struct{ RecursiveNameservers []string }
-type Client struct{}
-type ChallengeOption func()
+type (
+	Options         struct{ RecursiveNameservers []string }
+	Client          struct{}
+	ChallengeOption func()
+)
 
 func NewClient(*Options) *Client                                     { return &Client{} }
 func SetDefaultClient(*Client)                                       {}

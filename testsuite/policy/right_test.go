@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	kubefake "k8s.io/client-go/kubernetes/fake"
+	kubetesting "k8s.io/client-go/testing"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayfake "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned/fake"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/cluster"
+	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+func TestTheWorkersRoleHasExactlyTheRightsThatTheAdaptersUse(t *testing.T) {
+	require.Empty(t, cmp.Diff(used(t), granted(t, "../../deploy/base/rbac.yaml")), "- used, + granted")
+}
+
+// granted are the verbs of the file's ClusterRole by "group/resource".
+func granted(t *testing.T, file string) map[string][]string {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	out := map[string][]string{}
+	for d := yaml.NewYAMLOrJSONDecoder(f, 4096); ; {
+		var role rbacv1.ClusterRole
+		err := d.Decode(&role)
+		if errors.Is(err, io.EOF) {
+			return sorted(out)
+		}
+		require.NoError(t, err)
+		for _, rule := range role.Rules {
+			require.Len(t, rule.APIGroups, 1)
+			for _, resource := range rule.Resources {
+				name := rule.APIGroups[0] + "/" + resource
+				out[name] = append(out[name], rule.Verbs...)
+			}
+		}
+	}
+}
+
+// used are the verbs of everything that the adapters ever call.
+func used(t *testing.T) map[string][]string {
+	t.Helper()
+	target := plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"}
+	meta := metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}
+	labels := map[string]string{"app": "checkout"}
+	kube := kubefake.NewClientset(
+		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "checkout", Image: "old"}}},
+			},
+		}},
+		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}},
+	)
+	// The fake gives no resource versions, by which an object that exists is told from a new one.
+	kube.PrependReactor("get", "leases", func(a kubetesting.Action) (bool, runtime.Object, error) {
+		found, err := kube.Tracker().Get(a.GetResource(), "shop", "slipway-checkout")
+		if err != nil {
+			return true, nil, err
+		}
+		lease := found.DeepCopyObject().(*coordinationv1.Lease)
+		lease.ResourceVersion = "1"
+		return true, lease, nil
+	})
+	gateway := gatewayfake.NewClientset(&gatewayv1.HTTPRoute{ObjectMeta: meta, Spec: gatewayv1.HTTPRouteSpec{
+		Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{
+			{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: "checkout"}}},
+		}}},
+	}})
+
+	c, ctx := cluster.New(kube), t.Context()
+	tracks, err := c.Inspect(ctx, activities.InspectTargetIn{Target: target, Image: "new"})
+	require.NoError(t, err)
+	for _, id := range []string{"first", "second"} { // one creates, the other updates
+		fence, err := c.TakeFence(ctx, activities.TakeFenceIn{Target: target, ReleaseID: id})
+		require.NoError(t, err)
+		require.NoError(t, c.DeployCandidate(ctx, activities.DeployCandidateIn{
+			Write: write(id, fence), Target: target, Tracks: tracks, Image: "new",
+		}))
+	}
+	w := write("second", 2)
+	_, err = c.Readiness(ctx, activities.AwaitReadyIn{Namespace: "shop", Deployment: tracks.Candidate, Image: "new", Replicas: 1})
+	require.NoError(t, err)
+	require.NoError(t, c.SwitchService(ctx, activities.SwitchServiceIn{Write: w, Namespace: "shop", Service: "checkout", Selector: tracks.CandidateSelector}))
+	require.NoError(t, c.RetireTrack(ctx, activities.RetireTrackIn{
+		Write: w, Namespace: "shop", Deployment: tracks.Candidate, DeleteDeployment: true, DeleteService: tracks.CandidateService,
+	}))
+
+	r := gatewayapi.New(gateway)
+	route := activities.Route{
+		Namespace: "shop", Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
+		Stable: "checkout", Candidate: tracks.CandidateService, Port: 80,
+	}
+	_, err = r.Read(ctx, route)
+	require.NoError(t, err)
+	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 5}))
+	_, err = r.Verify(ctx, route, 5)
+	require.NoError(t, err)
+	return verbs(append(kube.Actions(), gateway.Actions()...))
+}
+
+func write(id string, fence int64) activities.Write {
+	return activities.Write{ReleaseID: id, Fence: activities.Fence{Release: fence, Step: 1}}
+}
+
+func verbs(actions []kubetesting.Action) map[string][]string {
+	out := map[string][]string{}
+	for _, a := range actions {
+		name := a.GetResource().Group + "/" + a.GetResource().Resource
+		if sub := a.GetSubresource(); sub != "" {
+			name += "/" + sub
+		}
+		out[name] = append(out[name], a.GetVerb())
+	}
+	return sorted(out)
+}
+
+func sorted(all map[string][]string) map[string][]string {
+	for name, verbs := range all {
+		slices.Sort(verbs)
+		all[name] = slices.Compact(verbs)
+	}
+	return all
+}
