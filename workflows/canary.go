@@ -110,7 +110,11 @@ func (c *canary) forward(ctx workflow.Context) error {
 	if err := c.bake(ctx); err != nil {
 		return err
 	}
-	return c.settle(ctx)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	// An abort can be accepted in the very task that brings the last result: it still comes first.
+	return ctx.Err()
 }
 
 // preflight looks at everything the release will need, and changes nothing but the fence.
