@@ -179,7 +179,7 @@ func (c *canary) deploy(ctx workflow.Context) error {
 		return stop("%s was not ready within %s: %s", t.Candidate, c.plan.ReadyWithin, ready.Reason)
 	}
 	c.note(ctx, "%s is ready with %d pods", t.Candidate, t.Replicas)
-	return nil
+	return c.rest(ctx)
 }
 
 // promote gives the candidate every request: those of the gateway first, then those of callers inside
@@ -217,7 +217,10 @@ func (c *canary) settle(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.settled(ctx, 0)
+	if err := c.settled(ctx, 0); err != nil {
+		return err
+	}
+	return c.rest(ctx)
 }
 
 // retire takes the old track out of service. From here on an undo is refused.

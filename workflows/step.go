@@ -159,12 +159,15 @@ func (c *canary) ask(ctx workflow.Context, a ask) error {
 	return err
 }
 
-// rest stays where it is while the release is paused.
+// rest stays where it is while the release is paused, with the candidate watched if it gets requests.
 func (c *canary) rest(ctx workflow.Context) error {
 	if !c.paused {
 		return nil
 	}
 	c.at(ctx, moment{next: "resume, promote or abort the paused release", owner: OwnerPeople})
+	if c.status.Weight == 0 {
+		return workflow.Await(ctx, func() bool { return !c.paused })
+	}
 	_, err := c.guard(ctx, time.Time{}, func() bool { return !c.paused })
 	return err
 }
