@@ -134,6 +134,8 @@ type StepStatus struct {
 
 // Event is one line of the story.
 type Event struct {
-	At   time.Time `json:"at"`
-	Text string    `json:"text"`
+	At time.Time `json:"at"`
+	// Weight of the candidate at that moment.
+	Weight int    `json:"weight"`
+	Text   string `json:"text"`
 }

@@ -92,7 +92,7 @@ func (c *canary) attributes(ctx workflow.Context, updates ...temporal.SearchAttr
 
 // note adds a line to the story.
 func (c *canary) note(ctx workflow.Context, format string, args ...any) {
-	c.status.Log = append(c.status.Log, Event{At: workflow.Now(ctx), Text: fmt.Sprintf(format, args...)})
+	c.status.Log = append(c.status.Log, Event{At: workflow.Now(ctx), Weight: c.status.Weight, Text: fmt.Sprintf(format, args...)})
 	if extra := len(c.status.Log) - maxLog; extra > 0 {
 		c.status.Log = c.status.Log[extra:]
 	}

@@ -62,10 +62,10 @@ func (c *canary) shift(ctx workflow.Context, weight int) error {
 	if err != nil {
 		return err
 	}
-	c.note(ctx, "shifted %d %% to %s", weight, c.tracks.Candidate)
 	if err := c.weighed(ctx, weight); err != nil {
 		return err
 	}
+	c.note(ctx, "shifted %d %% to %s", weight, c.tracks.Candidate)
 	return c.settled(ctx, weight)
 }
 

@@ -69,10 +69,10 @@ func (c *canary) shiftBack(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	c.note(ctx, "sent all requests to %s", c.tracks.Stable)
 	if err := c.weighed(ctx, 0); err != nil {
 		return err
 	}
+	c.note(ctx, "sent all requests to %s", c.tracks.Stable)
 	return c.settled(ctx, 0)
 }
 
