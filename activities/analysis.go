@@ -58,8 +58,7 @@ type Position map[string]float64
 // Analysis judges a candidate by its requests.
 type Analysis struct {
 	Source Source
-	// Clock is time.Now in production.
-	Clock func() time.Time
+	Clock  Clock
 }
 
 // CheckMetrics refuses to start a release that could not be watched.
@@ -99,21 +98,17 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 			w = watch{}
 		}
 	}
-	tick := time.NewTicker(in.Analysis.Interval.D())
-	defer tick.Stop()
 	for {
 		verdict := a.look(ctx, in, &w)
 		activity.RecordHeartbeat(ctx, w)
-		now := a.Clock()
+		now := a.Clock.Now()
 		if verdict.Outcome == decide.Fail ||
 			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
 			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
 			return Watched{Verdict: verdict, Stable: w.stable()}, nil
 		}
-		select {
-		case <-ctx.Done():
-			return Watched{}, ctx.Err()
-		case <-tick.C:
+		if err := a.Clock.wait(ctx, in.Analysis.Interval.D()); err != nil {
+			return Watched{}, err
 		}
 	}
 }
@@ -125,7 +120,7 @@ func (a *Analysis) look(ctx context.Context, in WatchIn, w *watch) decide.Verdic
 		return decide.CannotMeasure(err.Error())
 	}
 	w.Position = position
-	now := a.Clock()
+	now := a.Clock.Now()
 	if now.Before(in.Start.Add(in.Analysis.WarmUp.D())) {
 		return decide.CannotMeasure("warming up")
 	}

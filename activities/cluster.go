@@ -124,7 +124,10 @@ type Workloads interface {
 }
 
 // Cluster changes workloads.
-type Cluster struct{ Workloads Workloads }
+type Cluster struct {
+	Workloads Workloads
+	Clock     Clock
+}
 
 // InspectTarget finds the tracks of a target and refuses one that cannot be released.
 func (a *Cluster) InspectTarget(ctx context.Context, in InspectTargetIn) (Tracks, error) {
@@ -145,7 +148,7 @@ func (a *Cluster) DeployCandidate(ctx context.Context, in DeployCandidateIn) err
 
 // AwaitReady heartbeats until the Deployment is ready or the deadline has passed.
 func (a *Cluster) AwaitReady(ctx context.Context, in AwaitReadyIn) (Readiness, error) {
-	return poll(ctx, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
+	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
 		r, err := a.Workloads.Readiness(ctx, in)
 		return r, r.Ready, err
 	})

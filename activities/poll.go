@@ -11,28 +11,38 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 )
 
+// Clock is time as a waiting activity sees it: time.Now and time.After in production. A test's may pass
+// without anybody waiting.
+type Clock struct {
+	Now   func() time.Time
+	After func(time.Duration) <-chan time.Time
+}
+
+// wait lets d pass; it ends early, with the reason, when ctx is done.
+func (c Clock) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.After(d):
+		return nil
+	}
+}
+
 // pollInterval is the pause between two looks of a waiting activity.
 const pollInterval = 200 * time.Millisecond
 
 // poll looks until look is done or the deadline has passed, heartbeating between looks, and returns
 // what it saw last. A fault that a later look can heal is only returned if it lasts to the deadline.
-func poll[T any](ctx context.Context, deadline time.Time, look func(context.Context) (T, bool, error)) (T, error) {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	late := time.NewTimer(time.Until(deadline))
-	defer late.Stop()
+func poll[T any](ctx context.Context, clock Clock, deadline time.Time, look func(context.Context) (T, bool, error)) (T, error) {
 	for {
 		out, done, err := look(ctx)
-		if done || err != nil && fault.Final(err) {
+		left := deadline.Sub(clock.Now())
+		if done || left <= 0 || err != nil && fault.Final(err) {
 			return out, fault.From(err)
 		}
 		activity.RecordHeartbeat(ctx)
-		select {
-		case <-ctx.Done():
-			return out, ctx.Err()
-		case <-late.C:
-			return out, fault.From(err)
-		case <-tick.C:
+		if err := clock.wait(ctx, min(pollInterval, left)); err != nil {
+			return out, err
 		}
 	}
 }

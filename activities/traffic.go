@@ -53,7 +53,10 @@ type Router interface {
 }
 
 // Traffic shifts requests between the tracks.
-type Traffic struct{ Router Router }
+type Traffic struct {
+	Router Router
+	Clock  Clock
+}
 
 // InspectRoute refuses a route that cannot be shifted and returns the candidate's present weight.
 func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
@@ -68,7 +71,7 @@ func (a *Traffic) SetTrafficWeight(ctx context.Context, in SetTrafficWeightIn) e
 
 // AwaitTraffic heartbeats until the router serves the weight or the deadline has passed.
 func (a *Traffic) AwaitTraffic(ctx context.Context, in AwaitTrafficIn) (Settled, error) {
-	return poll(ctx, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
+	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
 		s, err := a.Router.Verify(ctx, in.Route, in.Weight)
 		return s, s.Settled, err
 	})

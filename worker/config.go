@@ -33,11 +33,14 @@ func configure(environment map[string]string) (config, error) {
 	if err != nil {
 		return c, fmt.Errorf("read environment: %w", err)
 	}
-	if u, err := url.Parse(c.Prometheus); err != nil || u.Host == "" {
+	if u, err := url.Parse(c.Prometheus); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return c, fmt.Errorf("read environment: SLIPWAY_PROMETHEUS_URL %q is not a URL; write one such as http://prometheus:9090", c.Prometheus)
 	}
 	if c.Watches < 1 || c.Watches > 10_000 {
 		return c, fmt.Errorf("read environment: SLIPWAY_WATCHES is %d; write a number from 1 to 10000", c.Watches)
+	}
+	if c.KubeQPS <= 0 || c.KubeBurst < 1 {
+		return c, fmt.Errorf("read environment: SLIPWAY_KUBE_QPS is %v and SLIPWAY_KUBE_BURST %d; write numbers above 0", c.KubeQPS, c.KubeBurst)
 	}
 	return c, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/slipwayhq/slipway/activities"
 )
 
 func main() {
@@ -31,7 +33,7 @@ func run(ctx context.Context, environment map[string]string) error {
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	w, err := wire(ctx, c, logger, time.Now)
+	w, err := wire(ctx, c, logger, activities.Clock{Now: time.Now, After: time.After})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type wired struct {
 	fatal    chan error
 }
 
-func wire(ctx context.Context, c config, logger *slog.Logger, now func() time.Time) (*wired, error) {
+func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.Clock) (*wired, error) {
 	m, err := newMetrics()
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func wire(ctx context.Context, c config, logger *slog.Logger, now func() time.Ti
 	}
 	err = ensureAttributes(ctx, w.temporal, options.Namespace)
 	if err == nil {
-		err = w.register(c, now)
+		err = w.register(c, clock)
 	}
 	if err != nil {
 		w.temporal.Close()
@@ -66,8 +66,8 @@ func wire(ctx context.Context, c config, logger *slog.Logger, now func() time.Ti
 }
 
 // register makes the two queues and what they execute.
-func (w *wired) register(c config, now func() time.Time) error {
-	onTarget, err := clusters(c)
+func (w *wired) register(c config, clock activities.Clock) error {
+	onTarget, err := clusters(c, clock)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (w *wired) register(c config, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("reach Prometheus: %w", err)
 	}
-	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, now), Clock: now}
+	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
 	main.RegisterWorkflow(workflows.Canary)
@@ -107,7 +107,7 @@ type targets struct {
 	traffic   *activities.Traffic
 }
 
-func clusters(c config) (targets, error) {
+func clusters(c config, clock activities.Clock) (targets, error) {
 	config, err := kubeconfig(c)
 	if err != nil {
 		return targets{}, err
@@ -121,8 +121,8 @@ func clusters(c config) (targets, error) {
 		return targets{}, fmt.Errorf("reach the Gateway API: %w", err)
 	}
 	return targets{
-		workloads: &activities.Cluster{Workloads: cluster.New(kube)},
-		traffic:   &activities.Traffic{Router: gatewayapi.New(gateway)},
+		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
+		traffic:   &activities.Traffic{Router: gatewayapi.New(gateway), Clock: clock},
 	}, nil
 }
 

@@ -109,7 +109,11 @@ func (c *canary) forward(ctx workflow.Context) error {
 	if err := c.bake(ctx); err != nil {
 		return err
 	}
-	return c.settle(ctx)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	// An abort can be accepted in the very task that brings the last result: it still comes first.
+	return ctx.Err()
 }
 
 // preflight looks at everything the release will need, and changes nothing but the fence.
@@ -176,7 +180,7 @@ func (c *canary) deploy(ctx workflow.Context) error {
 		return stop("%s was not ready within %s: %s", t.Candidate, c.plan.ReadyWithin, ready.Reason)
 	}
 	c.note(ctx, "%s is ready with %d pods", t.Candidate, t.Replicas)
-	return nil
+	return c.rest(ctx)
 }
 
 // promote gives the candidate every request: those of the gateway first, then those of callers inside
@@ -214,7 +218,10 @@ func (c *canary) settle(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.settled(ctx, 0)
+	if err := c.settled(ctx, 0); err != nil {
+		return err
+	}
+	return c.rest(ctx)
 }
 
 // retire takes the old track out of service. From here on an undo is refused.

@@ -72,8 +72,13 @@ func (c *canary) shift(ctx workflow.Context, weight int) error {
 // settled waits until the router says that it serves the weight.
 func (c *canary) settled(ctx workflow.Context, weight int) error {
 	within := c.plan.SettleWithin.D()
+	deadline, otherwise := workflow.Now(ctx).Add(within), "the release is undone"
+	if c.status.Phase == Undoing {
+		otherwise = "a person is asked"
+	}
+	c.at(ctx, moment{next: fmt.Sprintf("the router serves %d %% to %s", weight, c.tracks.Candidate), deadline: deadline, atDeadline: otherwise})
 	s, err := call(ctx, waiting(within), fmt.Sprintf("Wait until the router serves %d %%", weight), traffic.AwaitTraffic,
-		activities.AwaitTrafficIn{Route: c.route, Weight: weight, Deadline: workflow.Now(ctx).Add(within)})
+		activities.AwaitTrafficIn{Route: c.route, Weight: weight, Deadline: deadline})
 	if err != nil {
 		return err
 	}
@@ -159,12 +164,15 @@ func (c *canary) ask(ctx workflow.Context, a ask) error {
 	return err
 }
 
-// rest stays where it is while the release is paused.
+// rest stays where it is while the release is paused, with the candidate watched if it gets requests.
 func (c *canary) rest(ctx workflow.Context) error {
 	if !c.paused {
 		return nil
 	}
 	c.at(ctx, moment{next: "resume, promote or abort the paused release", owner: OwnerPeople})
+	if c.status.Weight == 0 {
+		return workflow.Await(ctx, func() bool { return !c.paused })
+	}
 	_, err := c.guard(ctx, time.Time{}, func() bool { return !c.paused })
 	return err
 }

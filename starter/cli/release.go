@@ -30,9 +30,13 @@ func (a *app) release() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			order := client.Order{Plan: p, Image: image, By: by}
+			if err := order.Check(); err != nil {
+				return err
+			}
 			lane := client.Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
 			return a.with(cmd.Context(), lane.String(), func(c *client.Client, lane client.Lane) error {
-				id, err := c.Release(cmd.Context(), client.Order{Plan: p, Image: image, By: by})
+				id, err := c.Release(cmd.Context(), order)
 				if err != nil {
 					return err
 				}

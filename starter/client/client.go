@@ -72,10 +72,13 @@ type Order struct {
 	By    string
 }
 
+// Check refuses, before anything is asked of Temporal, an image that is not pinned by its digest.
+func (o Order) Check() error { return pinned(o.Image) }
+
 // Release starts a release and returns its ID. A lane that is taken is an error that names the release
 // which has it; an image that is not pinned by digest is refused.
 func (c *Client) Release(ctx context.Context, o Order) (string, error) {
-	if err := pinned(o.Image); err != nil {
+	if err := o.Check(); err != nil {
 		return "", err
 	}
 	lane := Lane{Environment: o.Plan.Metadata.Environment, Name: o.Plan.Metadata.Name}

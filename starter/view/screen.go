@@ -92,8 +92,14 @@ func stepMark(s workflows.StepState) string {
 	return present
 }
 
-// after reports whether a good release has left a phase behind.
+// after reports whether a release has left a phase behind. One that was taken back tells it by how
+// far its weight came.
 func after(s workflows.Status, p workflows.Phase) bool {
+	switch s.Phase {
+	case workflows.Undoing, workflows.Undone, workflows.NeedsPerson:
+		return p == workflows.Deploying && s.MaxWeight > 0 || p == workflows.Promoting && s.MaxWeight == 100
+	default:
+	}
 	order := []workflows.Phase{
 		workflows.Preflight, workflows.Deploying, workflows.Stepping, workflows.Promoting,
 		workflows.Baking, workflows.Retiring, workflows.Promoted,

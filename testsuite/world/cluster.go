@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+)
+
+var _ activities.Workloads = (*World)(nil)
+
+// Inspect implements activities.Workloads.
+func (w *World) Inspect(_ context.Context, in activities.InspectTargetIn) (activities.Tracks, error) {
+	if err := w.enter(Inspect); err != nil {
+		return activities.Tracks{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	stable, candidate := w.state.Serving, Candidate
+	if stable == Candidate {
+		candidate = Stable
+	}
+	before, exists := w.state.Tracks[candidate]
+	serving := w.state.Tracks[stable]
+	if serving.Image == in.Image {
+		return activities.Tracks{}, fault.New(fault.Invalid, "%s runs %s already; there is nothing to release", stable, in.Image)
+	}
+	return activities.Tracks{
+		Stable: stable, StableImage: serving.Image, StableSelector: selector(stable),
+		Candidate: candidate, CandidateExists: exists, CandidateImage: before.Image,
+		CandidateService: service(candidate), CandidateServiceExists: slices.Contains(w.state.Services, service(candidate)),
+		CandidateSelector: selector(candidate), Replicas: serving.Size, Port: 80,
+	}, nil
+}
+
+func selector(track string) map[string]string { return map[string]string{"track": track} }
+func service(track string) string             { return track + "-only" }
+
+// TakeFence implements activities.Workloads.
+func (w *World) TakeFence(context.Context, activities.TakeFenceIn) (int64, error) {
+	if err := w.enter(TakeFence); err != nil {
+		return 0, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fence++
+	return w.fence, nil
+}
+
+// stamp refuses a write that is older than the last one to the same object.
+func (w *World) stamp(object string, write activities.Write) error {
+	if last := w.fences[object]; write.Fence.Less(last) {
+		w.did("refused a late write to %s", object)
+		return fault.New(fault.Fenced, "%s was written by a newer step", object)
+	}
+	w.fences[object] = write.Fence
+	return nil
+}
+
+// DeployCandidate implements activities.Workloads.
+func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidateIn) error {
+	if err := w.enter(Deploy); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp(in.Tracks.Candidate, in.Write); err != nil {
+		return err
+	}
+	if own := in.Tracks.CandidateService; !slices.Contains(w.state.Services, own) {
+		w.state.Services = append(w.state.Services, own)
+	}
+	want := Track{in.Image, in.Tracks.Replicas}
+	if w.state.Tracks[in.Tracks.Candidate] == want {
+		return nil
+	}
+	w.state.Tracks[in.Tracks.Candidate], w.deployed = want, w.time()
+	w.did("deploy %s: %d pods of %s", in.Tracks.Candidate, in.Tracks.Replicas, version(in.Image))
+	return nil
+}
+
+// version is an image as a timeline shows it.
+func version(image string) string {
+	switch image {
+	case OldImage:
+		return "the old version"
+	case NewImage:
+		return "the new version"
+	}
+	return image
+}
+
+// Readiness implements activities.Workloads.
+func (w *World) Readiness(_ context.Context, in activities.AwaitReadyIn) (activities.Readiness, error) {
+	if err := w.enter(Readiness); err != nil {
+		return activities.Readiness{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ready(in.Deployment) {
+		return activities.Readiness{Ready: true}, nil
+	}
+	return activities.Readiness{Reason: fmt.Sprintf("0 of %d pods are ready: ImagePullBackOff", in.Replicas)}, nil
+}
+
+// ready tells whether a track can answer requests. The one that served first always can.
+func (w *World) ready(track string) bool {
+	t, ok := w.state.Tracks[track]
+	if !ok || t.Size == 0 {
+		return false
+	}
+	return t.Image == OldImage || w.ReadyAfter >= 0 && w.time().Sub(w.deployed) >= w.ReadyAfter
+}
+
+// SwitchService implements activities.Workloads.
+func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) error {
+	if err := w.enter(Switch); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp("Service "+in.Service, in.Write); err != nil {
+		return err
+	}
+	track := in.Selector["track"]
+	if !w.ready(track) {
+		w.violate("Service %s sent to %s, which is not ready", in.Service, track)
+	}
+	if w.state.Serving == track {
+		return nil
+	}
+	w.state.Serving = track
+	w.did("point Service %s at %s", in.Service, track)
+	return nil
+}
+
+// RetireTrack implements activities.Workloads.
+func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) error {
+	if err := w.enter(Retire); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp(in.Deployment, in.Write); err != nil {
+		return err
+	}
+	w.guardRetirement(in.Deployment)
+	if t, ok := w.state.Tracks[in.Deployment]; ok {
+		w.retire(t, in)
+	}
+	if i := slices.Index(w.state.Services, in.DeleteService); i >= 0 {
+		w.state.Services = slices.Delete(w.state.Services, i, i+1)
+	}
+	return nil
+}
+
+func (w *World) retire(t Track, in activities.RetireTrackIn) {
+	if in.DeleteDeployment {
+		delete(w.state.Tracks, in.Deployment)
+		w.did("delete %s", in.Deployment)
+		return
+	}
+	t.Size = 0
+	if in.Image != "" {
+		t.Image = in.Image
+	}
+	w.state.Tracks[in.Deployment] = t
+	w.did("scale %s to zero, with %s", in.Deployment, version(t.Image))
+}
+
+// guardRetirement flags a track that is taken away too early.
+func (w *World) guardRetirement(track string) {
+	switch {
+	case w.state.Serving == track:
+		w.violate("%s removed while the root Service sends to it", track)
+	case track == Candidate && w.state.Weight > 0:
+		w.violate("%s removed at weight %d", track, w.state.Weight)
+	case track == Stable && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake):
+		w.violate("%s scaled down before the bake was over", track)
+	}
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// The images of the world.
+const (
+	OldImage = "registry.example/checkout@sha256:0000000000000000000000000000000000000000000000000000000000000001"
+	NewImage = "registry.example/checkout@sha256:0000000000000000000000000000000000000000000000000000000000000002"
+)
+
+// The objects of the world. Stable serves when a world begins.
+const (
+	Stable    = "checkout"
+	Candidate = "checkout-green"
+	Replicas  = 3
+)
+
+// Op is one call of the world, for [World.Fail] and [World.OnCall].
+type Op string
+
+// The calls.
+const (
+	Inspect   Op = "inspect"
+	TakeFence Op = "take fence"
+	Deploy    Op = "deploy"
+	Readiness Op = "readiness"
+	Switch    Op = "switch"
+	Retire    Op = "retire"
+	ReadRoute Op = "read route"
+	SetWeight Op = "set weight"
+	Verify    Op = "verify"
+	Check     Op = "check metrics"
+	Measure   Op = "measure"
+)
+
+// Track is one Deployment.
+type Track struct {
+	Image string
+	Size  int32
+}
+
+// State is everything a release can change. Two states are compared to see that nothing was left behind.
+type State struct {
+	// Tracks by the Deployment's name.
+	Tracks map[string]Track
+	// Services that exist beside the root Service.
+	Services []string
+	// Serving is the track that the root Service selects.
+	Serving string
+	// Weight of the candidate in the router.
+	Weight int
+}
+
+// World is the fake production. Its exported fields are set before a test begins.
+type World struct {
+	// ReadyAfter is how long a new track takes to become ready; negative: it never does.
+	ReadyAfter time.Duration
+	// SettleAfter is how long the router takes to serve a weight; negative: it never does.
+	SettleAfter time.Duration
+	// SettleRefused are weights that the router never serves.
+	SettleRefused []int
+	// BadFromWeight makes the candidate fail requests from that weight on; 0: never.
+	BadFromWeight int
+	// BadFrom makes the candidate fail requests from that time after the beginning; 0: never.
+	BadFrom time.Duration
+	// QuietFrom stops all requests at that time after the beginning; 0: never.
+	QuietFrom time.Duration
+	// Bake is how long the old track must stay after the candidate has got everything.
+	Bake time.Duration
+	// OnCall, if set, sees every call before it is answered.
+	OnCall func(Op)
+
+	// turn is held by the one activity that runs.
+	turn sync.Mutex
+
+	mu       sync.Mutex
+	state    State
+	began    time.Time
+	now      func() time.Time
+	ahead    time.Duration
+	looks    int
+	fence    int64
+	fences   map[string]activities.Fence
+	deployed time.Time
+	shifted  time.Time
+	full     time.Time
+	calls    map[Op]int
+	faults   map[Op]map[int]error
+	timeline []string
+	wrong    []string
+}
+
+// New is a world in which the old version serves.
+func New() *World {
+	began := time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
+	return &World{
+		ReadyAfter: 20 * time.Second, SettleAfter: time.Second,
+		began: began, now: func() time.Time { return began },
+		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
+		fences: map[string]activities.Fence{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
+	}
+}
+
+// Fail makes the n-th call of op, from 1, return err before it has any effect; n = 0 makes every call.
+func (w *World) Fail(op Op, n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.faults[op] == nil {
+		w.faults[op] = map[int]error{}
+	}
+	w.faults[op][n] = err
+}
+
+// Heal ends what Fail has begun.
+func (w *World) Heal(op Op) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.faults, op)
+}
+
+// State is a copy of the present one.
+func (w *World) State() State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.state
+	s.Tracks, s.Services = maps.Clone(s.Tracks), append([]string(nil), s.Services...)
+	return s
+}
+
+// Timeline is every effect so far, each with its time since the beginning.
+func (w *World) Timeline() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.timeline)
+}
+
+// Violations are the moments at which something happened that no release may do: a weight outside 0 to
+// 100, requests sent to pods that are not ready or to a track that is gone, the candidate removed while
+// it gets requests, the old track scaled down while it serves or before the bake is over.
+func (w *World) Violations() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.wrong)
+}
+
+// Calls is how often op was called.
+func (w *World) Calls(op Op) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[op]
+}
+
+// Elapsed is the fake time since the beginning.
+func (w *World) Elapsed() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.elapsed()
+}
+
+func (w *World) time() time.Time        { return w.now().Add(w.ahead) }
+func (w *World) elapsed() time.Duration { return w.time().Sub(w.began) }
+
+// enter counts a call and returns the fault that it was told to meet.
+func (w *World) enter(op Op) error {
+	if w.OnCall != nil {
+		w.OnCall(op)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls[op]++
+	if err, ok := w.faults[op][w.calls[op]]; ok {
+		return err
+	}
+	return w.faults[op][0]
+}
+
+// did adds an effect to the timeline.
+func (w *World) did(format string, args ...any) {
+	w.timeline = append(w.timeline, w.elapsed().String()+"  "+fmt.Sprintf(format, args...))
+}
+
+func (w *World) violate(format string, args ...any) {
+	w.wrong = append(w.wrong, w.elapsed().String()+"  "+fmt.Sprintf(format, args...))
+}

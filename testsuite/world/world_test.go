@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/testsuite/world"
+)
+
+func step(n int64) activities.Write {
+	return activities.Write{Fence: activities.Fence{Release: 1, Step: n}}
+}
+
+func weight(n int64, to int) activities.SetTrafficWeightIn {
+	return activities.SetTrafficWeightIn{Write: step(n), Weight: to}
+}
+
+func deploy(t *testing.T, w *world.World) {
+	t.Helper()
+	require.NoError(t, w.DeployCandidate(context.Background(), activities.DeployCandidateIn{
+		Write: step(1), Image: world.NewImage,
+		Tracks: activities.Tracks{Candidate: world.Candidate, CandidateService: "green-only", Replicas: world.Replicas},
+	}))
+}
+
+func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
+	ctx := context.Background()
+	tests := map[string]struct {
+		do   func(*testing.T, *world.World)
+		want string
+	}{
+		"a weight above 100": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.Set(ctx, weight(1, 101)))
+		}, "weight 101"},
+		"a weight below 0": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.Set(ctx, weight(1, -1)))
+		}, "weight -1"},
+		"requests for a candidate that does not exist": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.Set(ctx, weight(1, 5)))
+		}, "5 % of requests sent to checkout-green, which is not ready"},
+		"requests for a candidate that is not ready": {func(t *testing.T, w *world.World) {
+			deploy(t, w)
+			require.NoError(t, w.Set(ctx, weight(2, 5)))
+		}, "5 % of requests sent to checkout-green, which is not ready"},
+		"a Service switched to a candidate that is not ready": {func(t *testing.T, w *world.World) {
+			deploy(t, w)
+			require.NoError(t, w.SwitchService(ctx, activities.SwitchServiceIn{Write: step(2), Selector: map[string]string{"track": world.Candidate}}))
+		}, "sent to checkout-green, which is not ready"},
+		"a candidate removed while it gets requests": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.Set(ctx, weight(2, 5)))
+			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(3), Deployment: world.Candidate, DeleteDeployment: true}))
+		}, "checkout-green removed at weight 5"},
+		"the old track scaled down while it serves": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(1), Deployment: world.Stable}))
+		}, "checkout removed while the root Service sends to it"},
+		"the old track scaled down before the bake is over": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter, w.Bake = 0, time.Hour
+			deploy(t, w)
+			require.NoError(t, w.Set(ctx, weight(2, 100)))
+			require.NoError(t, w.SwitchService(ctx, activities.SwitchServiceIn{Write: step(3), Selector: map[string]string{"track": world.Candidate}}))
+			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(4), Deployment: world.Stable}))
+		}, "checkout scaled down before the bake was over"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := world.New()
+			tt.do(t, w)
+			require.Len(t, w.Violations(), 1)
+			require.Contains(t, w.Violations()[0], tt.want)
+		})
+	}
+}
+
+func TestALateWriteIsRefused(t *testing.T) {
+	w := world.New()
+	w.ReadyAfter = 0
+	deploy(t, w)
+	require.NoError(t, w.Set(context.Background(), weight(3, 0)))
+	err := w.Set(context.Background(), weight(2, 50))
+	require.Equal(t, fault.Fenced, fault.Of(err))
+	require.Equal(t, 0, w.State().Weight)
+}

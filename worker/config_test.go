@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"log/slog"
+	"maps"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+func TestConfigHasDefaultsForAllButPrometheus(t *testing.T) {
+	c, err := configure(map[string]string{"SLIPWAY_PROMETHEUS_URL": "http://prometheus:9090"})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(config{
+		Prometheus: "http://prometheus:9090", Listen: ":8080", LogLevel: slog.LevelInfo,
+		Watches: 1000, KubeQPS: 50, KubeBurst: 100,
+	}, c))
+}
+
+func TestConfigReadsEveryVariable(t *testing.T) {
+	c, err := configure(map[string]string{
+		"SLIPWAY_PROMETHEUS_URL": "https://metrics.example/prometheus", "SLIPWAY_LISTEN": "127.0.0.1:9000",
+		"SLIPWAY_KUBECONFIG": "/etc/kubeconfig", "SLIPWAY_LOG_LEVEL": "debug", "SLIPWAY_WATCHES": "7",
+		"SLIPWAY_KUBE_QPS": "12.5", "SLIPWAY_KUBE_BURST": "25",
+	})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(config{
+		Prometheus: "https://metrics.example/prometheus", Listen: "127.0.0.1:9000", Kubeconfig: "/etc/kubeconfig",
+		LogLevel: slog.LevelDebug, Watches: 7, KubeQPS: 12.5, KubeBurst: 25,
+	}, c))
+}
+
+func TestConfigRefusesWhatCannotWork(t *testing.T) {
+	tests := map[string]struct {
+		set  map[string]string
+		want string
+	}{
+		"no Prometheus":               {nil, "SLIPWAY_PROMETHEUS_URL"},
+		"an empty Prometheus":         {map[string]string{"SLIPWAY_PROMETHEUS_URL": ""}, "SLIPWAY_PROMETHEUS_URL"},
+		"a Prometheus that is no URL": {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus"}, "write one such as http://prometheus:9090"},
+		"a Prometheus without scheme": {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus:9090"}, "is not a URL"},
+		"another scheme":              {map[string]string{"SLIPWAY_PROMETHEUS_URL": "ftp://prometheus:9090"}, "is not a URL"},
+		"no watch":                    {map[string]string{"SLIPWAY_WATCHES": "0"}, "SLIPWAY_WATCHES is 0; write a number from 1 to 10000"},
+		"too many watches":            {map[string]string{"SLIPWAY_WATCHES": "10001"}, "write a number from 1 to 10000"},
+		"watches in words":            {map[string]string{"SLIPWAY_WATCHES": "many"}, "Watches"},
+		"an unknown log level":        {map[string]string{"SLIPWAY_LOG_LEVEL": "loud"}, "loud"},
+		"no request per second":       {map[string]string{"SLIPWAY_KUBE_QPS": "0"}, "SLIPWAY_KUBE_QPS"},
+		"a burst of none":             {map[string]string{"SLIPWAY_KUBE_BURST": "0"}, "SLIPWAY_KUBE_BURST"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			environment := map[string]string{"SLIPWAY_PROMETHEUS_URL": "http://prometheus:9090"}
+			maps.Copy(environment, tt.set)
+			if tt.set == nil {
+				environment = nil
+			}
+			_, err := configure(environment)
+			require.ErrorContains(t, err, "read environment: ")
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}

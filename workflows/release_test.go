@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/slipwayhq/slipway/testsuite/world"
+	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// release is one run of a workflow in a world.
+type release struct {
+	t     *testing.T
+	env   *testsuite.TestWorkflowEnvironment
+	world *world.World
+	in    workflows.ReleaseIn
+	fates world.Fates
+	// details are the different texts that Temporal's UI has shown.
+	details []string
+	status  workflows.Status
+	err     error
+}
+
+func minutes(n int) plan.Duration { return plan.Duration(time.Duration(n) * time.Minute) }
+func seconds(n int) plan.Duration { return plan.Duration(time.Duration(n) * time.Second) }
+
+// twoSteps is a plan of 10 % and 50 %.
+func twoSteps() plan.Plan {
+	margin := 0.5
+	return plan.Plan{
+		APIVersion: plan.APIVersion, Kind: plan.Kind,
+		Metadata: plan.Metadata{Name: "checkout", Environment: "production"},
+		Spec: plan.Spec{
+			Target:  plan.Target{Namespace: "shop", Deployment: world.Stable, Service: "checkout"},
+			Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
+			Strategy: plan.Strategy{Canary: &plan.Canary{
+				Steps: []plan.Step{{Weight: 10, Hold: minutes(5)}, {Weight: 50, Hold: minutes(10)}},
+				Bake:  minutes(60), ReadyWithin: minutes(2), SettleWithin: seconds(10),
+			}},
+			Analysis: &plan.Analysis{
+				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: plan.PresetTraefik}},
+				WarmUp: seconds(30), Interval: seconds(30), Window: minutes(5), MinRequests: 100,
+				Patience: minutes(2), AskWithin: minutes(60),
+				Errors: &plan.Errors{Tolerate: 1.25, Margin: &margin},
+			},
+		},
+	}
+}
+
+// asking is the plan with a gate after its first step.
+func asking(g plan.Gate) plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.Steps[0].Gate = &g
+	return p
+}
+
+func prepare(t *testing.T, p plan.Plan) *release {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
+	w := world.New()
+	w.Bake = p.Spec.Strategy.Canary.Bake.D()
+	return &release{
+		t: t, env: suite.NewTestWorkflowEnvironment(), world: w,
+		in: workflows.ReleaseIn{ID: "checkout-abc123", Plan: p, Image: world.NewImage, RequestedBy: "alice"},
+	}
+}
+
+// run ends with the release.
+func (r *release) run() *release {
+	r.t.Helper()
+	r.env.SetTestTimeout(20 * time.Second)
+	r.world.Attach(r.env, func(n int, activity string) world.Fate {
+		if r.fates == nil {
+			return world.Answered
+		}
+		return r.fates(n, activity)
+	})
+	r.watchDetails()
+	r.env.ExecuteWorkflow(workflows.Canary, r.in)
+	require.True(r.t, r.env.IsWorkflowCompleted())
+	r.err = r.env.GetWorkflowError()
+	r.status = r.query()
+	require.Empty(r.t, r.world.Violations(), strings.Join(r.world.Timeline(), "\n"))
+	return r
+}
+
+func (r *release) query() workflows.Status {
+	r.t.Helper()
+	value, err := r.env.QueryWorkflow(workflows.StatusQuery)
+	require.NoError(r.t, err)
+	var s workflows.Status
+	require.NoError(r.t, value.Get(&s))
+	return s
+}
+
+// watchDetails keeps what Temporal's UI would show, at every change a person could see.
+func (r *release) watchDetails() {
+	look := func() {
+		value, err := r.env.QueryWorkflow("__temporal_workflow_metadata")
+		require.NoError(r.t, err)
+		var m sdkpb.WorkflowMetadata
+		require.NoError(r.t, value.Get(&m))
+		if n := len(r.details); m.CurrentDetails != "" && (n == 0 || r.details[n-1] != m.CurrentDetails) {
+			r.details = append(r.details, m.CurrentDetails)
+		}
+	}
+	for at := time.Second; at < 2*time.Hour; at += 10 * time.Second {
+		r.env.RegisterDelayedCallback(look, at)
+	}
+}
+
+// at tells the release something after a while, by signal.
+func (r *release) at(after time.Duration, name string, cmd workflows.Command) {
+	r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow(name, cmd) }, after)
+}
+
+// by is a command with an ID made of its sender and its time.
+func by(name string) workflows.Command {
+	return workflows.Command{ID: "id-" + name, By: name, Reason: "said " + name}
+}
+
+// answer is what the sender of an update got.
+type answer struct {
+	err    error
+	status workflows.Status
+}
+
+// tell is at by update.
+func (r *release) tell(after time.Duration, name string, cmd workflows.Command) *answer {
+	a := &answer{err: errors.New("no answer")}
+	r.env.RegisterDelayedCallback(func() { r.update(name, cmd, a) }, after)
+	return a
+}
+
+func (r *release) update(name string, cmd workflows.Command, a *answer) {
+	r.env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
+		OnAccept: func() {},
+		OnReject: func(err error) { a.err = err },
+		OnComplete: func(out any, err error) {
+			a.err = err
+			if s, ok := out.(workflows.Status); ok {
+				a.status = s
+			}
+		},
+	}, cmd)
+}
+
+// promoted asserts that the new version serves everything and the old one is put away.
+func (r *release) promoted() {
+	r.t.Helper()
+	require.NoError(r.t, r.err)
+	require.Equal(r.t, workflows.Promoted, r.status.Phase, r.story())
+	require.Empty(r.t, cmp.Diff(world.State{
+		Tracks: map[string]world.Track{
+			world.Stable:    {Image: world.OldImage},
+			world.Candidate: {Image: world.NewImage, Size: world.Replicas},
+		},
+		Services: []string{world.Candidate + "-only"},
+		Serving:  world.Candidate,
+	}, r.world.State()))
+}
+
+// undone asserts that the release said why it was undone and left nothing behind.
+func (r *release) undone(why string) {
+	r.t.Helper()
+	require.NoError(r.t, r.err)
+	require.Equal(r.t, workflows.Undone, r.status.Phase, r.story())
+	require.Contains(r.t, r.status.Outcome, why)
+	r.clean()
+}
+
+// clean asserts that the world is as it was found.
+func (r *release) clean() {
+	r.t.Helper()
+	require.Empty(r.t, cmp.Diff(world.New().State(), r.world.State()), r.story())
+}
+
+// failed asserts the kind of the failure, and that it carries the status.
+func (r *release) failed(phase workflows.Phase, why string) {
+	r.t.Helper()
+	var app *temporal.ApplicationError
+	require.ErrorAs(r.t, r.err, &app)
+	require.Equal(r.t, string(phase), app.Type())
+	require.True(r.t, app.NonRetryable())
+	require.Contains(r.t, app.Message(), why)
+	var s workflows.Status
+	require.NoError(r.t, app.Details(&s))
+	require.Empty(r.t, cmp.Diff(r.status, s))
+}
+
+// story is what a person would read who has to find out why a test failed.
+func (r *release) story() string {
+	lines := r.world.Timeline()
+	for _, e := range r.status.Log {
+		lines = append(lines, e.At.Format(time.TimeOnly)+"  "+e.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// said reports how many lines of the story contain text.
+func (r *release) said(text string) int {
+	n := 0
+	for _, e := range r.status.Log {
+		if strings.Contains(e.Text, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// quiet keeps the SDK's lines out of the output.
+type quiet struct{}
+
+var _ log.Logger = quiet{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+// onCompleted calls f when the n-th activity has ended, before the workflow hears of it.
+func (r *release) onCompleted(n int, f func()) {
+	i := 0
+	r.env.SetOnActivityCompletedListener(func(_ *activity.Info, _ converter.EncodedValue, err error) {
+		if errors.Is(err, activity.ErrResultPending) {
+			return
+		}
+		if i++; i == n {
+			f()
+		}
+	})
+}
