@@ -237,6 +237,7 @@ func TestEveryDetailNamesWhatIsNextWhoDoesItAndUntilWhen(t *testing.T) {
 	for name, happens := range runs {
 		t.Run(name, func(t *testing.T) {
 			r := prepare(t, asking(plan.Gate{Quorum: 1, Within: minutes(5)}))
+			r.watchDetails()
 			happens(r)
 			r.at(10*time.Minute, workflows.Approve, workflows.Command{ID: "a", By: "alice"})
 			r.run()

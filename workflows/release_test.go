@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func asking(g plan.Gate) plan.Plan {
 func prepare(t *testing.T, p plan.Plan) *release {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(quiet{})
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	w := world.New()
 	w.Bake = p.Spec.Strategy.Canary.Bake.D()
 	return &release{
@@ -90,7 +91,6 @@ func (r *release) run() *release {
 		}
 		return r.fates(n, activity)
 	})
-	r.watchDetails()
 	r.env.ExecuteWorkflow(workflows.Canary, r.in)
 	require.True(r.t, r.env.IsWorkflowCompleted())
 	r.err = r.env.GetWorkflowError()
@@ -222,16 +222,6 @@ func (r *release) said(text string) int {
 	}
 	return n
 }
-
-// quiet keeps the SDK's lines out of the output.
-type quiet struct{}
-
-var _ log.Logger = quiet{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
 
 // onCompleted calls f when the n-th activity has ended, before the workflow hears of it.
 func (r *release) onCompleted(n int, f func()) {

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/testsuite/world"
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// bench runs single activities over a world, and keeps the last heartbeat.
+type bench struct {
+	env   *testsuite.TestActivityEnvironment
+	world *world.World
+	watch *activities.Analysis
+	beats []converter.EncodedValues
+}
+
+func newBench() *bench {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	b := &bench{env: suite.NewTestActivityEnvironment(), world: world.New()}
+	b.watch = &activities.Analysis{Source: world.Metrics{World: b.world}, Clock: b.world.Clock()}
+	b.env.RegisterActivity(b.watch)
+	b.env.RegisterActivity(&activities.Cluster{Workloads: b.world, Clock: b.world.Clock()})
+	b.env.RegisterActivity(&activities.Traffic{Router: b.world, Clock: b.world.Clock()})
+	b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { b.beats = append(b.beats, details) })
+	return b
+}
+
+func at(d time.Duration) time.Time { return world.New().Clock().Now().Add(d) }
+
+func watchIn() activities.WatchIn {
+	margin := 0.5
+	return activities.WatchIn{
+		Analysis: plan.Analysis{
+			WarmUp: plan.Duration(time.Minute), Interval: plan.Duration(30 * time.Second), Window: plan.Duration(time.Hour),
+			MinRequests: 100, Errors: &plan.Errors{Tolerate: 1.25, Margin: &margin},
+		},
+		Start: at(0), HoldUntil: at(10 * time.Minute), GiveUpAt: at(20 * time.Minute), Weight: 50,
+	}
+}
+
+// half sends half of the requests to the candidate.
+func (b *bench) half(t *testing.T) {
+	t.Helper()
+	b.world.ReadyAfter = 0
+	ctx := context.Background()
+	require.NoError(t, b.world.DeployCandidate(ctx, activities.DeployCandidateIn{
+		Image: world.NewImage, Tracks: activities.Tracks{Candidate: world.Candidate, Replicas: 3},
+	}))
+	require.NoError(t, b.world.Set(ctx, activities.SetTrafficWeightIn{Weight: 50}))
+}
+
+func (b *bench) run(t *testing.T) activities.Watched {
+	t.Helper()
+	value, err := b.env.ExecuteActivity(b.watch.WatchTrack, watchIn())
+	require.NoError(t, err)
+	var out activities.Watched
+	require.NoError(t, value.Get(&out))
+	return out
+}
+
+func TestAWatchEndsWhenItsVerdictStands(t *testing.T) {
+	tests := map[string]struct {
+		world func(*world.World)
+		want  decide.Outcome
+		ends  time.Duration
+	}{
+		"good: at the end of the hold":     {func(*world.World) {}, decide.Pass, 10 * time.Minute},
+		"bad: at once, after the warm-up":  {func(w *world.World) { w.BadFromWeight = 50 }, decide.Fail, time.Minute},
+		"bad later: when it turns bad":     {func(w *world.World) { w.BadFrom = 5 * time.Minute }, decide.Fail, 5*time.Minute + 30*time.Second},
+		"not measurable: when it gives up": {func(w *world.World) { w.QuietFrom = time.Second }, decide.Unknown, 20 * time.Minute},
+		"no answer: when it gives up":      {func(w *world.World) { w.Fail(world.Measure, 0, errors.New("away")) }, decide.Unknown, 20 * time.Minute},
+		"no answer for a while: at the end of the hold": {func(w *world.World) {
+			for n := 3; n < 10; n++ {
+				w.Fail(world.Measure, n, errors.New("away"))
+			}
+		}, decide.Pass, 10 * time.Minute},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			b.half(t)
+			tt.world(b.world)
+			got := b.run(t)
+			require.Equal(t, tt.want, got.Verdict.Outcome, got.Verdict.Reason)
+			require.Equal(t, tt.ends, b.world.Elapsed())
+		})
+	}
+}
+
+func TestRequestsOfTheWarmUpDoNotCount(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	got := b.run(t)
+	// Nine minutes and the interval in which the warm-up ended, at 50 requests per second.
+	require.InDelta(t, (9*60+30)*50, got.Verdict.Candidate.Requests+got.Verdict.Stable.Requests, 1)
+}
+
+func TestAWatchGoesOnWhereADeadWorkerWas(t *testing.T) {
+	whole := newBench()
+	whole.half(t)
+	want := whole.run(t)
+
+	first := newBench()
+	first.half(t)
+	// The worker dies in its eighth look, and the next one begins 90 s later.
+	died := errors.New("died")
+	first.world.OnCall = func(op world.Op) {
+		if op == world.Measure && first.world.Calls(world.Measure) == 7 {
+			panic(died)
+		}
+	}
+	_, err := first.env.ExecuteActivity(first.watch.WatchTrack, watchIn())
+	require.ErrorContains(t, err, "died")
+	require.NotEmpty(t, first.beats)
+
+	var left map[string]any
+	require.NoError(t, first.beats[len(first.beats)-1].Get(&left))
+	<-first.world.Clock().After(90 * time.Second)
+	first.world.OnCall = nil
+	first.env.SetHeartbeatDetails(left)
+	got := first.run(t)
+	require.Equal(t, want.Verdict.Outcome, got.Verdict.Outcome)
+	require.InDelta(t, want.Verdict.Candidate.Requests, got.Verdict.Candidate.Requests, 1, "no request was lost or counted twice")
+	require.Equal(t, 10*time.Minute, first.world.Elapsed(), "the hold did not begin again")
+}
+
+func TestAWatchWithForeignHeartbeatsBeginsAnew(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	b.env.SetHeartbeatDetails("something else")
+	require.Equal(t, decide.Pass, b.run(t).Verdict.Outcome)
+}
+
+func awaitReady(within time.Duration) activities.AwaitReadyIn {
+	return activities.AwaitReadyIn{Deployment: world.Candidate, Image: world.NewImage, Replicas: 3, Deadline: at(within)}
+}
+
+func TestAWaitEndsWithWhatItWaitsForOrItsDeadline(t *testing.T) {
+	tests := map[string]struct {
+		world   func(*world.World)
+		want    activities.Readiness
+		ends    time.Duration
+		kind    fault.Kind
+		noBeats bool
+	}{
+		"ready at once": {func(w *world.World) { w.ReadyAfter = 0 }, activities.Readiness{Ready: true}, 0, "", true},
+		"ready later":   {func(w *world.World) { w.ReadyAfter = 20 * time.Second }, activities.Readiness{Ready: true}, 20 * time.Second, "", false},
+		"never": {
+			func(w *world.World) { w.ReadyAfter = -1 },
+			activities.Readiness{Reason: "0 of 3 pods are ready: ImagePullBackOff"}, time.Minute + 50*time.Millisecond, "", false,
+		},
+		"a fault that heals": {func(w *world.World) {
+			w.ReadyAfter = 20 * time.Second
+			w.Fail(world.Readiness, 2, errors.New("away"))
+		}, activities.Readiness{Ready: true}, 20 * time.Second, "", false},
+		"a fault that lasts":    {func(w *world.World) { w.Fail(world.Readiness, 0, errors.New("away")) }, activities.Readiness{}, time.Minute + 50*time.Millisecond, fault.Unavailable, false},
+		"a fault that is final": {func(w *world.World) { w.Fail(world.Readiness, 0, fault.New(fault.Denied, "no right")) }, activities.Readiness{}, 0, fault.Denied, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			b.half(t)
+			tt.world(b.world)
+			var cluster *activities.Cluster
+			value, err := b.env.ExecuteActivity(cluster.AwaitReady, awaitReady(time.Minute+50*time.Millisecond))
+			require.Equal(t, tt.ends, b.world.Elapsed())
+			require.Equal(t, tt.noBeats, len(b.beats) == 0)
+			if tt.kind != "" {
+				var app *temporal.ApplicationError
+				require.ErrorAs(t, err, &app)
+				require.Equal(t, string(tt.kind), app.Type())
+				return
+			}
+			require.NoError(t, err)
+			var got activities.Readiness
+			require.NoError(t, value.Get(&got))
+			require.Empty(t, cmp.Diff(tt.want, got))
+		})
+	}
+}
