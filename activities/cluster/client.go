@@ -63,11 +63,10 @@ func Fault(err error, what string) error {
 
 // Stamp refuses a write that is older than the last one on the object, and marks the object with it.
 func Stamp(o metav1.Object, w activities.Write) error {
-	notes := o.GetAnnotations()
-	if last := parseFence(notes[AnnotationFence]); w.Fence.Less(last) {
-		return fault.New(fault.Fenced, "%s was written by release %s since (fence %d.%d, this write has %d.%d)",
-			o.GetName(), notes[AnnotationRelease], last.Release, last.Step, w.Fence.Release, w.Fence.Step)
+	if err := fenced(o, w); err != nil {
+		return err
 	}
+	notes := o.GetAnnotations()
 	if notes == nil {
 		notes = map[string]string{}
 	}
@@ -75,6 +74,17 @@ func Stamp(o metav1.Object, w activities.Write) error {
 	notes[AnnotationRelease] = w.ReleaseID
 	o.SetAnnotations(notes)
 	return nil
+}
+
+// fenced refuses a write that is older than the last one on the object.
+func fenced(o metav1.Object, w activities.Write) error {
+	notes := o.GetAnnotations()
+	last := parseFence(notes[AnnotationFence])
+	if !w.Fence.Less(last) {
+		return nil
+	}
+	return fault.New(fault.Fenced, "%s was written by release %s since (fence %d.%d, this write has %d.%d)",
+		o.GetName(), notes[AnnotationRelease], last.Release, last.Step, w.Fence.Release, w.Fence.Step)
 }
 
 // parseFence reads an annotation; what is not a fence is older than every fence.

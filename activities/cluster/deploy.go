@@ -56,7 +56,12 @@ func (c *Client) putService(ctx context.Context, in activities.DeployCandidateIn
 	if !apierrors.IsAlreadyExists(err) {
 		return Fault(err, what)
 	}
-	return update(ctx, own.Name, what, services.Get, services.Update, declare)
+	return update(ctx, own.Name, what, services.Get, services.Update, func(s *corev1.Service) error {
+		if s.Labels[LabelManagedBy] != manager {
+			return fault.New(fault.Invalid, "Service %s/%s is not Slipway's", s.Namespace, s.Name)
+		}
+		return declare(s)
+	})
 }
 
 // ports are the root Service's without what the API server allocated for it.

@@ -7,15 +7,18 @@ import (
 	"fmt"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 )
 
 // TakeFence makes the release the holder of the target's Lease "slipway-<deployment>". The fence is
 // the Lease's number of transitions, raised by compare-and-swap; the same release gets the same fence
-// however often it asks. A Lease that was deleted begins above the fences left on the objects.
+// however often it asks. The root Service is marked with it, since the tracks come and go: a Lease that
+// was deleted begins above the fences left on the objects, whichever are left.
 func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int64, error) {
 	leases := c.kube.CoordinationV1().Leases(in.Target.Namespace)
 	name := "slipway-" + in.Target.Deployment
@@ -28,8 +31,8 @@ func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int6
 	} else if err != nil {
 		return 0, Fault(err, what)
 	}
-	if lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity == in.ReleaseID {
-		return int64(*lease.Spec.LeaseTransitions), nil
+	if n := lease.Spec.LeaseTransitions; n != nil && ptr.Deref(lease.Spec.HolderIdentity, "") == in.ReleaseID {
+		return int64(*n), c.mark(ctx, in, int64(*n))
 	}
 	last, err := c.lastFence(ctx, in)
 	if err != nil {
@@ -45,7 +48,23 @@ func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int6
 	} else {
 		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: manager})
 	}
-	return int64(next), Fault(err, what)
+	if err != nil {
+		return 0, Fault(err, what)
+	}
+	return int64(next), c.mark(ctx, in, int64(next))
+}
+
+// mark leaves the fence on the root Service, the one object that outlives every release.
+func (c *Client) mark(ctx context.Context, in activities.TakeFenceIn, fence int64) error {
+	root, err := c.service(ctx, in.Target.Namespace, in.Target.Service)
+	if err != nil || root == nil || parseFence(root.Annotations[AnnotationFence]).Release >= fence {
+		return err
+	}
+	services := c.kube.CoreV1().Services(in.Target.Namespace)
+	what := fmt.Sprintf("mark Service %s/%s", in.Target.Namespace, in.Target.Service)
+	return update(ctx, in.Target.Service, what, services.Get, services.Update, func(s *corev1.Service) error {
+		return Stamp(s, activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: fence}})
+	})
 }
 
 // lastFence is the highest fence on the target's own objects.

@@ -15,6 +15,9 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 )
 
+// crashLoop is the kubelet's word for a container that it waits to start again.
+const crashLoop = "CrashLoopBackOff"
+
 // Readiness tells whether every pod of a Deployment runs the image and is ready, and if not, why: in
 // the words of the pods, where they have any.
 func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (activities.Readiness, error) {
@@ -71,7 +74,9 @@ func complaints(p *corev1.Pod) []string {
 	statuses := append(slices.Clone(p.Status.InitContainerStatuses), p.Status.ContainerStatuses...)
 	for i := range statuses {
 		s := &statuses[i]
-		switch {
+		switch ended := s.LastTerminationState.Terminated; {
+		case s.State.Waiting != nil && s.State.Waiting.Reason == crashLoop && ended != nil: // its message names the pod
+			out = append(out, fmt.Sprintf("%s: container %s ends again and again, the last time with exit code %d (%s)", crashLoop, s.Name, ended.ExitCode, ended.Reason))
 		case s.State.Waiting != nil && s.State.Waiting.Message != "":
 			out = append(out, s.State.Waiting.Reason+": "+s.State.Waiting.Message)
 		case s.State.Waiting != nil:

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
@@ -45,6 +47,9 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 	deployments := c.kube.AppsV1().Deployments(in.Namespace)
 	what := fmt.Sprintf("retire Deployment %s/%s", in.Namespace, in.Deployment)
 	err := update(ctx, in.Deployment, what, deployments.Get, deployments.Update, func(d *appsv1.Deployment) error {
+		if err := ours(d); in.DeleteDeployment && err != nil {
+			return err
+		}
 		d.Spec.Replicas = ptr.To[int32](0)
 		if in.Image != "" {
 			target, err := container(d, in.Container)
@@ -59,7 +64,7 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 		return err
 	}
 	if in.DeleteDeployment {
-		if err := remove(ctx, in.Deployment, what, deployments.Get, deployments.Delete); err != nil {
+		if err := remove(ctx, in.Write, in.Deployment, what, deployments.Get, deployments.Delete); err != nil {
 			return err
 		}
 	}
@@ -68,31 +73,38 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 	}
 	services := c.kube.CoreV1().Services(in.Namespace)
 	what = fmt.Sprintf("delete Service %s/%s", in.Namespace, in.DeleteService)
-	return remove(ctx, in.DeleteService, what, services.Get, services.Delete)
+	return remove(ctx, in.Write, in.DeleteService, what, services.Get, services.Delete)
 }
 
-// remove deletes an object if it is there and Slipway's: exactly the one it has looked at.
+// remove deletes an object if it is there and Slipway's: exactly the one it has looked at, as it was then.
 func remove[T metav1.Object](
-	ctx context.Context, name, what string,
+	ctx context.Context, w activities.Write, name, what string,
 	get func(context.Context, string, metav1.GetOptions) (T, error),
 	del func(context.Context, string, metav1.DeleteOptions) error,
 ) error {
-	o, err := get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return Fault(err, what)
-	}
-	if o.GetLabels()[LabelManagedBy] != manager {
-		return fault.New(fault.Edited, "%s: it no longer carries the label %s=%s; it is left as it is", what, LabelManagedBy, manager)
-	}
-	err = del(ctx, name, metav1.DeleteOptions{
-		PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
-		Preconditions:     &metav1.Preconditions{UID: new(o.GetUID())},
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		o, err := get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(ours(o), fenced(o, w)); err != nil {
+			return err
+		}
+		return del(ctx, name, metav1.DeleteOptions{
+			PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
+			Preconditions:     &metav1.Preconditions{UID: ptr.To(o.GetUID()), ResourceVersion: ptr.To(o.GetResourceVersion())},
+		})
 	})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return Fault(err, what)
+}
+
+// ours refuses to delete what somebody has taken over.
+func ours(o metav1.Object) error {
+	if o.GetLabels()[LabelManagedBy] == manager {
+		return nil
+	}
+	return fault.New(fault.Edited, "it no longer carries the label %s=%s; it is left as it is", LabelManagedBy, manager)
 }

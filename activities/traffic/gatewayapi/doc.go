@@ -7,5 +7,7 @@
 // changed by update with the resource version it was read with, touching only those two backends:
 // spec.rules is an atomic list, and server-side apply would claim all of it.
 //
-// At weight 0 the candidate's backend is taken out, so that the route is as its owner wrote it.
+// At weight 0 the candidate's backend is taken out and the root Service gets the weight back that its
+// owner gave it, so that the route is as its owner wrote it. That way is always open; on the way forward a
+// rule that does not stand as Slipway left it is a fault of kind Edited.
 package gatewayapi

@@ -67,8 +67,8 @@ func (s *Stage) grant(ctx context.Context, dir string) error {
 	return nil
 }
 
-// workerConfig is a client configuration with the rights of the worker's service account, and no more.
-func (s *Stage) workerConfig(ctx context.Context) (*rest.Config, error) {
+// WorkerConfig is a client configuration with the rights of the worker's service account, and no more.
+func (s *Stage) WorkerConfig(ctx context.Context) (*rest.Config, error) {
 	token, err := s.Kube.CoreV1().ServiceAccounts(AccountNamespace).CreateToken(ctx, AccountName, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(24 * 3600))},
 	}, metav1.CreateOptions{})
@@ -82,7 +82,7 @@ func (s *Stage) workerConfig(ctx context.Context) (*rest.Config, error) {
 
 // writeKubeconfig writes the worker's configuration into a file.
 func (s *Stage) writeKubeconfig(ctx context.Context) (string, error) {
-	c, err := s.workerConfig(ctx)
+	c, err := s.WorkerConfig(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// unsettled is why not every gateway that the route names serves its present generation; empty when all
+// do. What is said for a gateway that the route no longer names does not count.
+func unsettled(r *gatewayv1.HTTPRoute) string {
+	if len(r.Spec.ParentRefs) == 0 {
+		return fmt.Sprintf("HTTPRoute %s/%s names no gateway", r.Namespace, r.Name)
+	}
+	for _, ref := range r.Spec.ParentRefs {
+		heard := false
+		for _, parent := range r.Status.Parents {
+			if full(parent.ParentRef, r.Namespace) != full(ref, r.Namespace) {
+				continue
+			}
+			heard = true
+			if reason := refusal(parent, r.Generation); reason != "" {
+				return string(parent.ControllerName) + ": " + reason
+			}
+		}
+		if !heard {
+			return fmt.Sprintf("no controller has said anything about HTTPRoute %s/%s on %s; is this parentRef right?",
+				r.Namespace, r.Name, full(ref, r.Namespace))
+		}
+	}
+	return ""
+}
+
+// refusal is why a gateway does not serve this generation of the route; empty when it does.
+func refusal(parent gatewayv1.RouteParentStatus, generation int64) string {
+	for _, kind := range []gatewayv1.RouteConditionType{gatewayv1.RouteConditionAccepted, gatewayv1.RouteConditionResolvedRefs} {
+		condition := meta.FindStatusCondition(parent.Conditions, string(kind))
+		switch {
+		case condition == nil || condition.ObservedGeneration < generation:
+			return "has not looked at the present route yet"
+		case condition.Status != metav1.ConditionTrue:
+			return fmt.Sprintf("%s is %s: %s", condition.Type, condition.Status, condition.Message)
+		}
+	}
+	return ""
+}
+
+// full is a parent with its defaults written out.
+func full(p gatewayv1.ParentReference, namespace string) string {
+	out := fmt.Sprintf("%s %s/%s", ptr.Deref(p.Kind, "Gateway"), ptr.Deref(p.Namespace, gatewayv1.Namespace(namespace)), p.Name)
+	if group := ptr.Deref(p.Group, gatewayv1.GroupName); group != gatewayv1.GroupName {
+		out = string(group) + " " + out
+	}
+	if p.SectionName != nil {
+		out += " listener " + string(*p.SectionName)
+	}
+	if p.Port != nil {
+		out += fmt.Sprintf(" port %d", *p.Port)
+	}
+	return out
+}

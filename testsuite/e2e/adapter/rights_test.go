@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package adapter_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// TestTheWorkerMayDoExactlyWhatItNeeds asks for every verb on everything that the API server knows.
+func TestTheWorkerMayDoExactlyWhatItNeeds(t *testing.T) {
+	kube, err := kubernetes.NewForConfig(workerConfig(t))
+	require.NoError(t, err)
+	_, lists, err := world.Kube.Discovery().ServerGroupsAndResources()
+	require.NoError(t, err)
+	var allowed []string
+	asked := 0
+	for _, list := range lists {
+		group, _, ok := strings.Cut(list.GroupVersion, "/")
+		if !ok {
+			group = ""
+		}
+		for _, r := range list.APIResources {
+			resource, sub, _ := strings.Cut(r.Name, "/")
+			for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "bind", "escalate"} {
+				review, err := kube.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
+					Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+						Namespace: "anywhere", Group: group, Resource: resource, Subresource: sub, Verb: verb,
+					}},
+				}, metav1.CreateOptions{})
+				require.NoError(t, err)
+				asked++
+				if review.Status.Allowed {
+					allowed = append(allowed, strings.Trim(group+" "+r.Name+" "+verb, " "))
+				}
+			}
+		}
+	}
+	slices.Sort(allowed)
+	want := []string{
+		"apps deployments create", "apps deployments delete", "apps deployments get", "apps deployments update",
+		"services create", "services delete", "services get", "services update",
+		"pods list",
+		"coordination.k8s.io leases create", "coordination.k8s.io leases get", "coordination.k8s.io leases update",
+		"gateway.networking.k8s.io httproutes get", "gateway.networking.k8s.io httproutes update",
+		// Kubernetes lets everybody ask about himself, and every service account read public certificates.
+		"certificates.k8s.io clustertrustbundles get", "certificates.k8s.io clustertrustbundles list", "certificates.k8s.io clustertrustbundles watch",
+		"authentication.k8s.io selfsubjectreviews create",
+		"authorization.k8s.io selfsubjectaccessreviews create", "authorization.k8s.io selfsubjectrulesreviews create",
+	}
+	slices.Sort(want)
+	require.Empty(t, cmp.Diff(want, slices.Compact(allowed)))
+	require.Greater(t, asked, 500)
+}
+
+func TestTheWorkerIsReallyKeptFromSecrets(t *testing.T) {
+	kube, err := kubernetes.NewForConfig(workerConfig(t))
+	require.NoError(t, err)
+	_, err = kube.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+	_, err = kube.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "any", metav1.GetOptions{})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+	err = kube.CoreV1().RESTClient().Post().Resource("pods").Namespace("kube-system").Name("any").SubResource("exec").Do(t.Context()).Error()
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+}
