@@ -94,8 +94,27 @@ func (c *canary) refusal(name string, cmd Command) error {
 			return stop("the release is not paused")
 		}
 	case Promote:
-		if c.promoted != nil || c.status.Phase == Promoting || c.status.Phase == Baking {
-			return stop("the release is being promoted already")
+		return c.refusePromotion(cmd)
+	}
+	return nil
+}
+
+// refusePromotion guards the gates: a promotion skips holds and verdicts, and stands for the approval of
+// whoever gives it, but not for anybody else's.
+func (c *canary) refusePromotion(cmd Command) error {
+	if c.promoted != nil || c.status.Phase == Promoting || c.status.Phase == Baking {
+		return stop("the release is being promoted already")
+	}
+	for i, step := range c.plan.Steps {
+		g := step.Gate
+		if g == nil || c.status.Track[i].State == Passed {
+			continue
+		}
+		if g.Quorum > 1 {
+			return stop("the gate of step %d needs %d people; approve it when it asks", i+1, g.Quorum)
+		}
+		if len(g.Approvers) > 0 && !slices.Contains(g.Approvers, cmd.By) {
+			return stop("%s is not among the approvers %v of the gate of step %d", cmd.By, g.Approvers, i+1)
 		}
 	}
 	return nil

@@ -81,19 +81,20 @@ func TestARefusedUpdateTellsItsSenderWhy(t *testing.T) {
 		cmd  workflows.Command
 		want string
 	}{
-		"nobody":             {10 * time.Minute, workflows.Approve, workflows.Command{ID: "1"}, "needs an ID and who it is from"},
-		"no ID":              {10 * time.Minute, workflows.Approve, workflows.Command{By: "alice"}, "needs an ID and who it is from"},
-		"not entitled":       {10 * time.Minute, workflows.Approve, by("mallory"), "mallory is not among the approvers [alice bob]"},
-		"no question":        {2 * time.Minute, workflows.Approve, by("alice"), "nothing is waiting for an approval"},
-		"approves again":     {12 * time.Minute, workflows.Approve, workflows.Command{ID: "again", By: "alice"}, "alice has approved already"},
-		"not paused":         {10 * time.Minute, workflows.Resume, by("carol"), "the release is not paused"},
-		"no reason":          {10 * time.Minute, workflows.Abort, workflows.Command{ID: "1", By: "carol"}, "an abort needs a reason"},
-		"promoted already":   {40 * time.Minute, workflows.Promote, by("carol"), "is being promoted already"},
-		"paused already":     {42 * time.Minute, workflows.Pause, by("carol"), "is paused already"},
-		"aborted already":    {91*time.Minute + 100*time.Millisecond, workflows.Abort, by("carol"), "the release is being undone"},
-		"approved too late":  {91*time.Minute + 200*time.Millisecond, workflows.Approve, by("bob2"), "the release is being undone"},
-		"promoted too late":  {91*time.Minute + 300*time.Millisecond, workflows.Promote, by("bob3"), "the release is being undone"},
-		"paused when undone": {91*time.Minute + 400*time.Millisecond, workflows.Pause, by("bob4"), "the release is being undone"},
+		"nobody":                             {10 * time.Minute, workflows.Approve, workflows.Command{ID: "1"}, "needs an ID and who it is from"},
+		"no ID":                              {10 * time.Minute, workflows.Approve, workflows.Command{By: "alice"}, "needs an ID and who it is from"},
+		"not entitled":                       {10 * time.Minute, workflows.Approve, by("mallory"), "mallory is not among the approvers [alice bob]"},
+		"no question":                        {2 * time.Minute, workflows.Approve, by("alice"), "nothing is waiting for an approval"},
+		"approves again":                     {12 * time.Minute, workflows.Approve, workflows.Command{ID: "again", By: "alice"}, "alice has approved already"},
+		"not paused":                         {10 * time.Minute, workflows.Resume, by("carol"), "the release is not paused"},
+		"no reason":                          {10 * time.Minute, workflows.Abort, workflows.Command{ID: "1", By: "carol"}, "an abort needs a reason"},
+		"promotes past a gate of two people": {10 * time.Minute, workflows.Promote, by("alice"), "the gate of step 1 needs 2 people"},
+		"promoted already":                   {40 * time.Minute, workflows.Promote, by("carol"), "is being promoted already"},
+		"paused already":                     {42 * time.Minute, workflows.Pause, by("carol"), "is paused already"},
+		"aborted already":                    {91*time.Minute + 100*time.Millisecond, workflows.Abort, by("carol"), "the release is being undone"},
+		"approved too late":                  {91*time.Minute + 200*time.Millisecond, workflows.Approve, by("bob2"), "the release is being undone"},
+		"promoted too late":                  {91*time.Minute + 300*time.Millisecond, workflows.Promote, by("bob3"), "the release is being undone"},
+		"paused when undone":                 {91*time.Minute + 400*time.Millisecond, workflows.Pause, by("bob4"), "the release is being undone"},
 	}
 	r := prepare(t, asking(gate))
 	r.at(11*time.Minute, workflows.Approve, workflows.Command{ID: "first", By: "alice"})
@@ -161,6 +162,15 @@ func TestAPauseHoldsTheWeightUntilSomebodyResumes(t *testing.T) {
 		r.at(3*time.Hour, workflows.Abort, by("bob"))
 		r.run().undone("aborted by bob")
 	})
+}
+
+func TestPromoteStandsForTheApprovalOfWhoeverGivesItAndForNobodyElses(t *testing.T) {
+	r := prepare(t, asking(plan.Gate{Approvers: []string{"alice"}, Quorum: 1, Within: minutes(600)}))
+	refused := r.tell(2*time.Minute, workflows.Promote, by("mallory"))
+	accepted := r.tell(3*time.Minute, workflows.Promote, workflows.Command{ID: "now", By: "alice"})
+	r.run().promoted()
+	require.ErrorContains(t, refused.err, "mallory is not among the approvers [alice] of the gate of step 1")
+	require.NoError(t, accepted.err)
 }
 
 func TestPromoteSkipsTheRemainingSteps(t *testing.T) {

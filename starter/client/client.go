@@ -31,10 +31,10 @@ type Lane struct{ Environment, Name string }
 // String is "environment/name", which is also the workflow's ID.
 func (l Lane) String() string { return l.Environment + "/" + l.Name }
 
-// ParseLane reads "environment/name".
+// ParseLane reads "environment/name", each a DNS label as in a plan.
 func ParseLane(s string) (Lane, error) {
 	environment, name, ok := strings.Cut(s, "/")
-	if !ok || environment == "" || name == "" || strings.Contains(name, "/") {
+	if !ok || !plan.IsLabel(environment) || !plan.IsLabel(name) {
 		return Lane{}, fmt.Errorf("%q is not a service: write it as environment/name, such as production/checkout", s)
 	}
 	return Lane{Environment: environment, Name: name}, nil

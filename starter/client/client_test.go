@@ -39,7 +39,7 @@ func TestALaneIsEnvironmentAndName(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(Lane{Environment: "production", Name: "checkout"}, lane))
 	require.Equal(t, "production/checkout", lane.String())
-	for _, s := range []string{"", "checkout", "/checkout", "production/", "production/checkout/eu", "/"} {
+	for _, s := range []string{"", "checkout", "/checkout", "production/", "production/checkout/eu", "/", "production/Checkout", "production/check' OR '1"} {
 		_, err := ParseLane(s)
 		require.ErrorContains(t, err, "is not a service: write it as environment/name", s)
 	}

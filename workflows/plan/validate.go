@@ -104,11 +104,16 @@ func (c *checker) label(field, value string, required bool) {
 	if value == "" && !required {
 		return
 	}
-	c.must(regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(value), field,
+	c.must(IsLabel(value), field,
 		"must be a DNS label: 1 to 63 lower-case letters, digits or '-', not %q", value)
 }
 
 func (c *checker) name(field, value string) {
 	c.must(regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`).MatchString(value), field,
 		"must be the name of a Kubernetes object, not %q", value)
+}
+
+// IsLabel reports whether a name is a DNS label, as services and environments are named.
+func IsLabel(name string) bool {
+	return regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(name)
 }

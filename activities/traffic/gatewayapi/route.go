@@ -58,19 +58,21 @@ func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) 
 
 // Set declares the candidate's weight. The way back to 0 is open whatever somebody has made of the route.
 func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) error {
-	change := shift
-	if in.Weight == 0 {
-		change = takeOut
-	}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		r, err := c.get(ctx, in.Route)
 		if err != nil {
 			return err
 		}
+		wrote := lastWeight(r, in.ReleaseID)
 		if err := cluster.Stamp(r, in.Write); err != nil {
 			return err
 		}
-		if err := change(r, in); err != nil {
+		if in.Weight == 0 {
+			err = takeOut(r, in)
+		} else {
+			err = shift(r, in, wrote)
+		}
+		if err != nil {
 			return err
 		}
 		r.Annotations[AnnotationWeight] = strconv.Itoa(in.Weight)
@@ -140,10 +142,11 @@ func shiftable(r *gatewayv1.HTTPRoute, route activities.Route) error {
 	return nil
 }
 
-// lastWeight is what Slipway wrote last; what is not a number is 0.
-func lastWeight(r *gatewayv1.HTTPRoute) int {
+// lastWeight is what this release wrote last; 0 before its first write, whatever an earlier release that
+// was ended by force has left in the annotation. What is not a number is 0.
+func lastWeight(r *gatewayv1.HTTPRoute, release string) int {
 	w, err := strconv.Atoi(r.Annotations[AnnotationWeight])
-	if err != nil {
+	if err != nil || r.Annotations[cluster.AnnotationRelease] != release {
 		return 0
 	}
 	return w

@@ -77,9 +77,9 @@ func backends(rule gatewayv1.HTTPRouteRule, route activities.Route) []string {
 }
 
 // shift writes the two backends into every rule that sends to the root Service. It refuses to overwrite
-// what somebody else wrote.
-func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
-	if err := untouched(r, in); err != nil {
+// what somebody else made of the weight that this release wrote last.
+func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) error {
+	if err := untouched(r, in, wrote); err != nil {
 		return err
 	}
 	if err := shiftable(r, in.Route); err != nil {
@@ -105,8 +105,7 @@ func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
 }
 
 // untouched finds every rule as Slipway wrote it last, or as it is about to write it.
-func untouched(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
-	wrote := lastWeight(r)
+func untouched(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) error {
 	all := shares(r, in.Route)
 	if !slices.ContainsFunc(all, func(s share) bool { return !s.is(in.Weight) }) {
 		return nil

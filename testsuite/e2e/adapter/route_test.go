@@ -377,3 +377,14 @@ func (p *place) answer(t *testing.T, status metav1.ConditionStatus, age int64) {
 		return err
 	})
 }
+
+func TestAReleaseFollowsOneThatWasEndedByForceOnceAPersonHasTakenItsBackendOut(t *testing.T) {
+	p := open(t, plain)
+	owners := p.httpRoute(t).Spec
+	p.set(t, 20, write(1, 1))
+	p.editRoute(t, func(r *gatewayv1.HTTPRoute) { r.Spec = *owners.DeepCopy() })
+	_, err := p.router.Read(t.Context(), p.route)
+	require.NoError(t, err)
+	p.set(t, 10, write(2, 1))
+	require.Empty(t, cmp.Diff(shifted(owners, 10), p.httpRoute(t).Spec))
+}
