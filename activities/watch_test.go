@@ -166,7 +166,8 @@ func TestAWaitEndsWithWhatItWaitsForOrItsDeadline(t *testing.T) {
 		"ready later":   {func(w *world.World) { w.ReadyAfter = 20 * time.Second }, activities.Readiness{Ready: true}, 20 * time.Second, "", false},
 		"never": {
 			func(w *world.World) { w.ReadyAfter = -1 },
-			activities.Readiness{Reason: "0 of 3 pods are ready: ImagePullBackOff"}, time.Minute + 50*time.Millisecond, "", false,
+			activities.Readiness{Reason: "0 of 3 pods are ready: ImagePullBackOff"},
+			time.Minute + 50*time.Millisecond, "", false,
 		},
 		"a fault that heals": {func(w *world.World) {
 			w.ReadyAfter = 20 * time.Second

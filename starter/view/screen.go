@@ -4,6 +4,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,25 +96,14 @@ func stepMark(s workflows.StepState) string {
 // after reports whether a release has left a phase behind. One that was taken back tells it by how
 // far its weight came.
 func after(s workflows.Status, p workflows.Phase) bool {
-	switch s.Phase {
-	case workflows.Undoing, workflows.Undone, workflows.NeedsPerson:
+	if slices.Contains([]workflows.Phase{workflows.Undoing, workflows.Undone, workflows.NeedsPerson}, s.Phase) {
 		return p == workflows.Deploying && s.MaxWeight > 0 || p == workflows.Promoting && s.MaxWeight == 100
-	default:
 	}
 	order := []workflows.Phase{
 		workflows.Preflight, workflows.Deploying, workflows.Stepping, workflows.Promoting,
 		workflows.Baking, workflows.Retiring, workflows.Promoted,
 	}
-	at, is := -1, -1
-	for i, phase := range order {
-		if phase == p {
-			at = i
-		}
-		if phase == s.Phase {
-			is = i
-		}
-	}
-	return is > at
+	return slices.Index(order, s.Phase) > slices.Index(order, p)
 }
 
 func stepText(step workflows.StepStatus, now time.Time) string {

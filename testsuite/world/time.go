@@ -33,7 +33,7 @@ const (
 // lateness is how late a late activity is.
 const lateness = 500 * time.Millisecond
 
-// Fates, if set, decides about each execution of an activity, numbered from 1 in the order in which
+// Fates decide, if set, about each execution of an activity, numbered from 1 in the order in which
 // they begin.
 type Fates func(n int, activity string) Fate
 

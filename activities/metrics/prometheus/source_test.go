@@ -120,7 +120,8 @@ func TestGrowthIsCountedOnce(t *testing.T) {
 			[]series{{requests, stable, "code=200", "100"}}, []series{{requests, stable, "code=200", "100"}}, activities.Sample{},
 		},
 		"a gateway begins again at zero": {
-			[]series{{requests, stable, "code=200", "100"}}, []series{{requests, stable, "code=200", "7"}},
+			[]series{{requests, stable, "code=200", "100"}},
+			[]series{{requests, stable, "code=200", "7"}},
 			activities.Sample{Stable: decide.Counts{Requests: 7}},
 		},
 		"a series that appears counts whole": {
@@ -139,8 +140,11 @@ func TestGrowthIsCountedOnce(t *testing.T) {
 		"buckets of several codes are summed, in order and without infinity": {
 			[]series{{buckets, green, "code=200,le=0.3", "0"}},
 			[]series{
-				{buckets, green, "code=200,le=1.2", "9"}, {buckets, green, "code=200,le=0.3", "5"}, {buckets, green, "code=500,le=0.3", "2"},
-				{buckets, green, "code=200,le=+Inf", "9"}, {buckets, green, "code=500,le=1.2", "2"},
+				{buckets, green, "code=200,le=1.2", "9"},
+				{buckets, green, "code=200,le=0.3", "5"},
+				{buckets, green, "code=500,le=0.3", "2"},
+				{buckets, green, "code=200,le=+Inf", "9"},
+				{buckets, green, "code=500,le=1.2", "2"},
 			},
 			activities.Sample{Candidate: decide.Counts{Buckets: []decide.Bucket{{UpTo: .3, Count: 7}, {UpTo: 1.2, Count: 11}}}},
 		},

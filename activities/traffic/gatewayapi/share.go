@@ -26,7 +26,7 @@ func (s share) is(weight int) bool {
 	if weight == 0 {
 		return !s.shared
 	}
-	return s.shared && s.stable == int32(100-weight) && s.candidate == int32(weight)
+	return s.shared && int(s.stable) == 100-weight && int(s.candidate) == weight
 }
 
 // String is the candidate's part, in percent where the two weights are such.
@@ -94,11 +94,12 @@ func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) 
 		if at < 0 {
 			continue
 		}
+		weight := int32(in.Weight) //nolint:gosec // from 1 to 99, or 100
 		stable := rule.BackendRefs[at]
-		stable.Weight = ptr.To(int32(100 - in.Weight))
+		stable.Weight = new(100 - weight)
 		candidate := *stable.DeepCopy()
 		candidate.Name = gatewayv1.ObjectName(in.Route.Candidate)
-		candidate.Weight = ptr.To(int32(in.Weight))
+		candidate.Weight = new(weight)
 		rule.BackendRefs = []gatewayv1.HTTPBackendRef{stable, candidate}
 	}
 	return nil
@@ -166,9 +167,9 @@ func takeOut(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
 		}
 		rule.BackendRefs = kept
 		stable := &kept[slices.Index(backends(*rule, in.Route), in.Route.Stable)]
-		stable.Weight = ptr.To(ptr.Deref(stable.Weight, 1) + given)
+		stable.Weight = new(ptr.Deref(stable.Weight, 1) + given)
 		if len(kept) == 1 {
-			stable.Weight = ptr.To(weight)
+			stable.Weight = new(weight)
 		}
 	}
 	delete(r.Annotations, AnnotationOriginal)

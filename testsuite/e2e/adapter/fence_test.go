@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -95,7 +94,7 @@ func TestATakenFenceShutsTheOlderReleaseOutOfTheService(t *testing.T) {
 func TestALeaseThatSomebodyMadeIsTakenOver(t *testing.T) {
 	p := open(t)
 	_, err := world.Kube.CoordinationV1().Leases(p.target.Namespace).Create(t.Context(), &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: "slipway-checkout"}, Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To("a")},
+		ObjectMeta: metav1.ObjectMeta{Name: "slipway-checkout"}, Spec: coordinationv1.LeaseSpec{HolderIdentity: new("a")},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, p.take(t, "a"))

@@ -171,7 +171,7 @@ func route(namespace string) *gatewayv1.HTTPRoute {
 		Rules: []gatewayv1.HTTPRouteRule{
 			{
 				Matches: []gatewayv1.HTTPRouteMatch{{
-					Path:    &gatewayv1.HTTPPathMatch{Type: ptr.To(gatewayv1.PathMatchPathPrefix), Value: ptr.To("/api")},
+					Path:    &gatewayv1.HTTPPathMatch{Type: ptr.To(gatewayv1.PathMatchPathPrefix), Value: new("/api")},
 					Headers: []gatewayv1.HTTPHeaderMatch{{Type: ptr.To(gatewayv1.HeaderMatchExact), Name: "X-Tier", Value: "gold"}},
 				}},
 				Filters: []gatewayv1.HTTPRouteFilter{{
@@ -182,7 +182,7 @@ func route(namespace string) *gatewayv1.HTTPRoute {
 				BackendRefs: []gatewayv1.HTTPBackendRef{backend("checkout", ptr.To[int32](7))},
 			},
 			{
-				Matches:     []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: ptr.To(gatewayv1.PathMatchExact), Value: ptr.To("/split")}}},
+				Matches:     []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: ptr.To(gatewayv1.PathMatchExact), Value: new("/split")}}},
 				BackendRefs: []gatewayv1.HTTPBackendRef{backend("other-a", ptr.To[int32](2)), backend("other-b", ptr.To[int32](3))},
 			},
 			{BackendRefs: []gatewayv1.HTTPBackendRef{backend("checkout", nil)}},

@@ -37,7 +37,7 @@ func shifted(owners gatewayv1.HTTPRouteSpec, weight int32) gatewayv1.HTTPRouteSp
 	for i := range want.Rules {
 		if refs := want.Rules[i].BackendRefs; refs[0].Name == "checkout" {
 			stable, candidate := *refs[0].DeepCopy(), *refs[0].DeepCopy()
-			stable.Weight, candidate.Weight, candidate.Name = ptr.To(100-weight), ptr.To(weight), "checkout-green"
+			stable.Weight, candidate.Weight, candidate.Name = new(100-weight), new(weight), "checkout-green"
 			want.Rules[i].BackendRefs = []gatewayv1.HTTPBackendRef{stable, candidate}
 		}
 	}
@@ -84,7 +84,7 @@ func TestTheFiltersOfABackendAreTheCandidatesToo(t *testing.T) {
 func TestABackendNamedWithItsOwnNamespaceIsTheSame(t *testing.T) {
 	p := open(t, plain)
 	p.editRoute(t, func(r *gatewayv1.HTTPRoute) {
-		r.Spec.Rules[0].BackendRefs[0].Namespace = ptr.To(gatewayv1.Namespace(p.target.Namespace))
+		r.Spec.Rules[0].BackendRefs[0].Namespace = new(gatewayv1.Namespace(p.target.Namespace))
 	})
 	owners := p.httpRoute(t).Spec
 	_, err := p.router.Read(t.Context(), p.route)
@@ -372,7 +372,8 @@ func (p *place) answer(t *testing.T, status metav1.ConditionStatus, age int64) {
 				others = append(others, s)
 			}
 		}
-		r.Status.Parents = append(others, said)
+		others = append(others, said)
+		r.Status.Parents = others
 		_, err := world.Gateways.GatewayV1().HTTPRoutes(p.target.Namespace).UpdateStatus(ctx, r, metav1.UpdateOptions{})
 		return err
 	})

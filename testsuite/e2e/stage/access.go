@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -70,7 +69,7 @@ func (s *Stage) grant(ctx context.Context, dir string) error {
 // WorkerConfig is a client configuration with the rights of the worker's service account, and no more.
 func (s *Stage) WorkerConfig(ctx context.Context) (*rest.Config, error) {
 	token, err := s.Kube.CoreV1().ServiceAccounts(AccountNamespace).CreateToken(ctx, AccountName, &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(24 * 3600))},
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(24 * 3600))},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("get token of %s: %w", AccountName, err)

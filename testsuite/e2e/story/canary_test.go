@@ -4,6 +4,7 @@ package story_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,9 @@ func TestASecondReleaseOfTheSameServiceIsRefusedByName(t *testing.T) {
 
 func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "history"})
+	told := []enums.EventType{
+		enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+	}
 	events := map[string]int{}
 	for version, hold := range map[string]string{"v2": "2s", "v3": "5s"} {
 		r := begin(t, shop, stage.Quick{Steps: stage.Holding(hold, 5, 10, 20, 40, 60)}, image(t, version))
@@ -211,8 +215,7 @@ func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testin
 		all := eventsOf(t, shop)
 		events[hold] = len(all)
 		for _, e := range all {
-			switch e.EventType {
-			case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+			if slices.Contains(told, e.EventType) {
 				require.NotEmpty(t, e.GetUserMetadata().GetSummary().GetData(), "%s has no summary", e)
 			}
 		}

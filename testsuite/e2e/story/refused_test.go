@@ -24,30 +24,36 @@ func TestBadInputIsToldClearlyAndLeavesTheClusterAsItWasFound(t *testing.T) {
 		says  []string
 	}{
 		"a Deployment that does not exist": {
-			stage.Quick{Steps: steps, Deployment: "nowhere"}, image(t, "v2"), 1,
+			stage.Quick{Steps: steps, Deployment: "nowhere"},
+			image(t, "v2"), 1,
 			[]string{"Deployment refused/nowhere does not exist", "create it, or correct spec.target", "nothing was changed"},
 		},
 		"a Service that does not exist": {
-			stage.Quick{Steps: steps, Service: "nowhere"}, image(t, "v2"), 1,
+			stage.Quick{Steps: steps, Service: "nowhere"},
+			image(t, "v2"), 1,
 			[]string{"Service refused/nowhere does not exist", "correct spec.target.service", "nothing was changed"},
 		},
 		"an HTTPRoute that does not exist": {
-			stage.Quick{Steps: steps, Route: "nowhere"}, image(t, "v2"), 1,
+			stage.Quick{Steps: steps, Route: "nowhere"},
+			image(t, "v2"), 1,
 			[]string{"HTTPRoute refused/nowhere does not exist", "correct spec.traffic.gatewayAPI.route", "nothing was changed"},
 		},
 		"the image that is running already": {
 			stage.Quick{Steps: steps}, shop.Image, 1, []string{"there is nothing to release", "nothing was changed"},
 		},
 		"an image that nobody has": {
-			stage.Quick{Steps: steps, ReadyWithin: "3s"}, unknown, 2,
+			stage.Quick{Steps: steps, ReadyWithin: "3s"},
+			unknown, 2,
 			[]string{"refused-green was not ready within 3s", "the sandbox has no such image"},
 		},
 		"an image that never becomes ready": {
-			stage.Quick{Steps: steps, ReadyWithin: "4s"}, image(t, "v2", "NEVER_READY", "true"), 2,
+			stage.Quick{Steps: steps, ReadyWithin: "4s"},
+			image(t, "v2", "NEVER_READY", "true"), 2,
 			[]string{"refused-green was not ready within 4s", "its readiness probe does not pass"},
 		},
 		"an image that crashes at its start": {
-			stage.Quick{Steps: steps, ReadyWithin: "5s"}, image(t, "v2", "ERROR_RATE", "7"), 2,
+			stage.Quick{Steps: steps, ReadyWithin: "5s"},
+			image(t, "v2", "ERROR_RATE", "7"), 2,
 			[]string{"refused-green was not ready within 5s"},
 		},
 	}
