@@ -27,7 +27,7 @@ import (
 )
 
 func TestTwoSandboxesRunSideBySide(t *testing.T) {
-	dir := t.TempDir()
+	dir := emptyDir(t)
 	second := open(t, dir)
 	makeNamespace(t, second, "only-here")
 	_, err := shared.Kube.CoreV1().Namespaces().Get(t.Context(), "only-here", metav1.GetOptions{})
@@ -57,7 +57,7 @@ func TestATakenPortIsRefusedByNamingItsFlag(t *testing.T) {
 		"--temporal-port": {Temporal: port}, "--ui-port": {TemporalUI: port},
 	} {
 		t.Run(flag, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := emptyDir(t)
 			err := refused(t, sandbox.StartOptions{Dir: dir, Ports: ports})
 			require.ErrorContains(t, err, fmt.Sprintf("port %d for ", port))
 			require.ErrorContains(t, err, "is taken; give another "+flag+", or 0 for any free one")
@@ -67,6 +67,13 @@ func TestATakenPortIsRefusedByNamingItsFlag(t *testing.T) {
 			require.Empty(t, cmp.Diff([]string{filepath.Join(dir, "lock")}, left), "nothing was started")
 		})
 	}
+}
+
+func TestADirectoryWithoutRoomForSocketsIsRefused(t *testing.T) {
+	dir := filepath.Join(emptyDir(t), strings.Repeat("deep/", 14))
+	err := refused(t, sandbox.StartOptions{Dir: dir})
+	require.ErrorContains(t, err, fmt.Sprintf("the path of %s has %d bytes; sockets below it leave room for 66: give a shorter --dir", dir, len(dir)))
+	require.NoDirExists(t, dir)
 }
 
 func TestADirectoryInUseIsRefusedAndItsOwnerGoesOn(t *testing.T) {
@@ -83,7 +90,7 @@ func TestADirectoryInUseIsRefusedAndItsOwnerGoesOn(t *testing.T) {
 }
 
 func TestAKilledDriverLeavesNoProcessAndItsStateIsFoundAgain(t *testing.T) {
-	dir := t.TempDir()
+	dir := emptyDir(t)
 	first := open(t, dir)
 	shop, err := first.OpenShop(t.Context(), stage.ShopOptions{Rate: 20})
 	require.NoError(t, err)
@@ -171,6 +178,28 @@ func countedBefore(t *testing.T, s *stage.Stage) func(context.Context) error {
 	}
 }
 
+func TestPodsLeaveNothingInTheHostsDevices(t *testing.T) {
+	before := devices(t)
+	shop, err := shared.OpenShop(t.Context(), stage.ShopOptions{Namespace: "devices", Rate: 20})
+	require.NoError(t, err)
+	shop.Close()
+	require.Empty(t, cmp.Diff(before, devices(t)))
+}
+
+// devices are the host's with the times of their making, as a file is touched by every container.
+func devices(t *testing.T) map[string]time.Time {
+	t.Helper()
+	entries, err := os.ReadDir("/dev")
+	require.NoError(t, err)
+	out := map[string]time.Time{}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			out[e.Name()] = info.ModTime()
+		}
+	}
+	return out
+}
+
 func TestOnlyWhoKnowsTheTokenMayKillAPart(t *testing.T) {
 	for name, token := range map[string]string{"without a token": "", "with another token": "Bearer x" + shared.Token} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +225,7 @@ func TestAMachineWithoutUserNamespacesNamesTheCure(t *testing.T) {
 		plain       = 1000
 		sysResource = 24 // the capability that may write the limit
 	)
-	dir := t.TempDir()
+	dir := emptyDir(t)
 	err := refused(t, sandbox.StartOptions{Dir: dir, Prepare: func(cmd *exec.Cmd) {
 		cmd.Args = append([]string{"sh", "-c", `echo 0 >/proc/sys/user/max_user_namespaces && exec "$0" "$@"`}, cmd.Args...)
 		cmd.Path = "/bin/sh"
@@ -248,9 +277,7 @@ const nobody = 65534
 // is root, nobody, with a copy of what it reads, since it may read neither root's home nor this repository.
 func plainUser(t *testing.T) stage.Options {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "slipway-plain-")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	dir := emptyDir(t)
 	o := stage.Options{Repository: repository, Dir: filepath.Join(dir, "state"), Out: t.Output()}
 	if os.Geteuid() != 0 {
 		return o

@@ -75,6 +75,15 @@ func openWith(t *testing.T, o stage.Options) *stage.Stage {
 	return s
 }
 
+// emptyDir has a path that is short enough for a sandbox, whatever the test's name is.
+func emptyDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "slipway-") //nolint:usetesting // the path of t.TempDir is too long for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 // refused tries to start a sandbox that cannot start, and returns the reason.
 func refused(t *testing.T, o sandbox.StartOptions) error {
 	t.Helper()
