@@ -52,6 +52,8 @@ type StartOptions struct {
 	Ports               Ports
 	// Out gets what the driver says.
 	Out io.Writer
+	// Prepare may change how the driver is started, such as its user or its environment.
+	Prepare func(*exec.Cmd)
 }
 
 // Start starts a driver and returns when everything is ready. The sandbox ends with this process,
@@ -61,9 +63,9 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find sandbox directory: %w", err)
 	}
-	description := filepath.Join(dir, "sandbox.json")
-	if err := os.RemoveAll(description); err != nil {
-		return nil, fmt.Errorf("remove old description: %w", err)
+	stale := "" // the token of a description that an earlier driver has left, or of one that is running
+	if old, err := Open(dir); err == nil {
+		stale = old.Token
 	}
 	var complaint bytes.Buffer
 	cmd := exec.Command(o.Driver, "up", "--dir", dir, "--source", o.Source,
@@ -71,6 +73,9 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 		fmt.Sprintf("--prometheus-port=%d", o.Ports.Prometheus), fmt.Sprintf("--temporal-port=%d", o.Ports.Temporal),
 		fmt.Sprintf("--ui-port=%d", o.Ports.TemporalUI))
 	cmd.Stdout, cmd.Stderr = o.Out, &complaint
+	if o.Prepare != nil {
+		o.Prepare(cmd)
+	}
 	done := make(chan error, 1)
 	if err := StartTied(cmd, done); err != nil {
 		return nil, fmt.Errorf("start driver: %w", err)
@@ -80,27 +85,29 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), cmd.Process.Signal(syscall.SIGTERM))
+			err := cmd.Process.Signal(syscall.SIGTERM)
+			<-done
+			return nil, errors.Join(ctx.Err(), err)
 		case err := <-done:
 			return nil, fmt.Errorf("start sandbox: %w\n%s", err, bytes.TrimSpace(complaint.Bytes()))
 		case <-tick.C:
 		}
 		s, err := Open(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, errors.Join(err, cmd.Process.Signal(syscall.SIGTERM))
+		if err != nil || s.Token == stale {
+			continue // a driver puts a whole description in place when all is ready
 		}
 		s.driver, s.done = cmd, done
 		return s, nil
 	}
 }
 
-// StartTied starts a command that dies with this process, and sends its end to done. The kernel ties a child to the thread that
-// started it, so that thread is kept until the child has ended.
+// StartTied starts a command that dies with this process, and sends its end to done. The kernel ties a
+// child to the thread that started it, so that thread is kept until the child has ended.
 func StartTied(cmd *exec.Cmd, done chan<- error) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig, cmd.SysProcAttr.Setpgid = syscall.SIGKILL, true
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -127,7 +134,7 @@ func Open(dir string) (*Sandbox, error) {
 	return s, nil
 }
 
-// Stop ends everything, in order.
+// Stop ends everything, in order. It may be called again, and after the driver was killed.
 func (s *Sandbox) Stop() error {
 	if s.driver == nil {
 		return errors.New("stop sandbox: another process has started it")
@@ -135,7 +142,7 @@ func (s *Sandbox) Stop() error {
 	if err := s.driver.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop sandbox: %w", err)
 	}
-	<-s.done //nolint:errcheck // how a driver ends that was told to is of no interest
+	s.done <- <-s.done // it stays ended
 	return nil
 }
 

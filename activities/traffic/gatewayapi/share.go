@@ -79,6 +79,9 @@ func backends(rule gatewayv1.HTTPRouteRule, route activities.Route) []string {
 // shift writes the two backends into every rule that sends to the root Service. It refuses to overwrite
 // what somebody else made of the weight that this release wrote last.
 func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) error {
+	if in.Weight < 0 || in.Weight > 100 {
+		return fault.New(fault.Invalid, "a weight is 0 to 100, not %d", in.Weight)
+	}
 	if err := untouched(r, in, wrote); err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) 
 		if at < 0 {
 			continue
 		}
-		weight := int32(in.Weight) //nolint:gosec // from 1 to 99, or 100
+		weight := int32(in.Weight) //nolint:gosec // at most 100
 		stable := rule.BackendRefs[at]
 		stable.Weight = new(100 - weight)
 		candidate := *stable.DeepCopy()

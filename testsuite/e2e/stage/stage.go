@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"k8s.io/client-go/dynamic"
@@ -29,6 +30,8 @@ type Options struct {
 	Ports sandbox.Ports
 	// Out is told how the sandbox comes up.
 	Out io.Writer
+	// Prepare may change how the sandbox's driver is started.
+	Prepare func(*exec.Cmd)
 }
 
 // Stage is a sandbox with a worker.
@@ -69,7 +72,7 @@ func OpenWithoutWorker(ctx context.Context, o Options) (*Stage, error) {
 	var err error
 	s.Sandbox, err = sandbox.Start(ctx, sandbox.StartOptions{
 		Driver: filepath.Join(s.Bin, "driver"), Source: filepath.Join(o.Repository, "testsuite", "sandbox"),
-		Dir: o.Dir, Ports: o.Ports, Out: o.Out,
+		Dir: o.Dir, Ports: o.Ports, Out: o.Out, Prepare: o.Prepare,
 	})
 	if err != nil {
 		return nil, err

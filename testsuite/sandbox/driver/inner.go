@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func inner(ctx context.Context) error {
 		_, _ = io.Copy(io.Discard, os.NewFile(lifeFile, "life")) // ends when the outer process does
 		stop()
 	}()
-	if err := settle(); err != nil {
+	if err := settle(o.Dir); err != nil {
 		return err
 	}
 	for i, target := range o.Targets[:len(o.Targets)-1] {
@@ -69,14 +70,17 @@ func readOrder() (order, error) {
 	return o, nil
 }
 
-// settle keeps the mounts of this namespace to itself, shows its own processes in /proc, and brings the
-// loopback interface up.
-func settle() error {
+// settle keeps the mounts of this namespace to itself, shows its own processes in /proc, gives it a /dev
+// of its own, and brings the loopback interface up.
+func settle(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
+	}
+	if err := ownDevices(filepath.Join(dir, "dev")); err != nil {
+		return fmt.Errorf("mount /dev: %w", err)
 	}
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -91,6 +95,48 @@ func settle() error {
 		return fmt.Errorf("set lo up: %w", err)
 	}
 	return nil
+}
+
+// ownDevices mounts a /dev that containers may write into, as they do for their termination message: a
+// plain user may not write into the host's, and root should leave nothing there. It is put together at
+// staging first.
+func ownDevices(staging string) error {
+	if err := os.MkdirAll(staging, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", staging, "tmpfs", unix.MS_NOSUID, "mode=0755"); err != nil {
+		return err
+	}
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "kmsg", "pts", "shm"} {
+		if err := show(filepath.Join("/dev", name), filepath.Join(staging, name)); err != nil {
+			return err
+		}
+	}
+	for name, to := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
+	} {
+		if err := os.Symlink(to, filepath.Join(staging, name)); err != nil {
+			return err
+		}
+	}
+	return unix.Mount(staging, "/dev", "", unix.MS_MOVE, "")
+}
+
+// show binds a device or a directory of devices; what this host does not have is left out.
+func show(source, target string) error {
+	info, err := os.Stat(source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.IsDir() {
+		err = os.Mkdir(target, 0o755)
+	} else if err == nil {
+		err = os.WriteFile(target, nil, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
 func listener(fd int) (net.Listener, error) {

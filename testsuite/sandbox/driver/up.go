@@ -51,7 +51,14 @@ const (
 	firstFile = 5 // the listeners, the control listener last
 )
 
+// longestDir is how many bytes leave room for the kubelet's sockets below a directory, whose paths the
+// kernel limits to 107: "/kube/kubelet/device-plugins/kubelet.sock" has 41.
+const longestDir = 66
+
 func up(ctx context.Context, f flags) error {
+	if n := len(f.dir); n > longestDir {
+		return fmt.Errorf("the path of %s has %d bytes; sockets below it leave room for %d: give a shorter --dir", f.dir, n, longestDir)
+	}
 	programs, err := build(ctx, f)
 	if err != nil {
 		return err
