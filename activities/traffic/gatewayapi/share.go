@@ -26,7 +26,7 @@ func (s share) is(weight int) bool {
 	if weight == 0 {
 		return !s.shared
 	}
-	return s.shared && s.stable == int32(100-weight) && s.candidate == int32(weight)
+	return s.shared && int(s.stable) == 100-weight && int(s.candidate) == weight
 }
 
 // String is the candidate's part, in percent where the two weights are such.
@@ -79,6 +79,10 @@ func backends(rule gatewayv1.HTTPRouteRule, route activities.Route) []string {
 // shift writes the two backends into every rule that sends to the root Service. It refuses to overwrite
 // what somebody else wrote.
 func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
+	if in.Weight < 0 || in.Weight > 100 {
+		return fault.New(fault.Invalid, "a weight is 0 to 100, not %d", in.Weight)
+	}
+	weight := int32(in.Weight)
 	if err := untouched(r, in); err != nil {
 		return err
 	}
@@ -95,10 +99,10 @@ func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
 			continue
 		}
 		stable := rule.BackendRefs[at]
-		stable.Weight = ptr.To(int32(100 - in.Weight))
+		stable.Weight = new(100 - weight)
 		candidate := *stable.DeepCopy()
 		candidate.Name = gatewayv1.ObjectName(in.Route.Candidate)
-		candidate.Weight = ptr.To(int32(in.Weight))
+		candidate.Weight = new(weight)
 		rule.BackendRefs = []gatewayv1.HTTPBackendRef{stable, candidate}
 	}
 	return nil
@@ -167,9 +171,9 @@ func takeOut(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn) error {
 		}
 		rule.BackendRefs = kept
 		stable := &kept[slices.Index(backends(*rule, in.Route), in.Route.Stable)]
-		stable.Weight = ptr.To(ptr.Deref(stable.Weight, 1) + given)
+		stable.Weight = new(ptr.Deref(stable.Weight, 1) + given)
 		if len(kept) == 1 {
-			stable.Weight = ptr.To(weight)
+			stable.Weight = new(weight)
 		}
 	}
 	delete(r.Annotations, AnnotationOriginal)

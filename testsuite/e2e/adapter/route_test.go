@@ -60,6 +60,16 @@ func TestEveryWeightTouchesOnlyTheTwoBackendsAndZeroLeavesTheRouteAsFound(t *tes
 	require.Zero(t, got)
 }
 
+func TestAWeightOutsideZeroToAHundredIsRefused(t *testing.T) {
+	p := open(t)
+	owners := p.httpRoute(t).Spec
+	for _, weight := range []int{-1, 101} {
+		err := p.trySet(t.Context(), weight, write(1, 1))
+		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
+	}
+	require.Empty(t, cmp.Diff(owners, p.httpRoute(t).Spec))
+}
+
 func TestZeroOnARouteThatWasNeverShiftedChangesNothing(t *testing.T) {
 	p := open(t)
 	owners := p.httpRoute(t).Spec
