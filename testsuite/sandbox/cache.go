@@ -17,8 +17,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // NeedsDisk is how many bytes a build from nothing may take: the compiler's own cache is most of it.
@@ -69,12 +72,31 @@ func (b Builder) Build(ctx context.Context, parts ...Part) (map[string]string, e
 		return programs, nil
 	}
 	b.say("building %d of the sandbox's %d programs: about %d minutes on two cores, only this once", len(missing), len(parts), minutes)
+	// Two at a time: while one downloads or links, which takes one core or none, the other compiles.
+	builds, ctx := errgroup.WithContext(ctx)
+	builds.SetLimit(2)
 	for i, p := range missing {
-		if err := b.build(ctx, p, fmt.Sprintf("%d of %d", i+1, len(missing))); err != nil {
-			return nil, fmt.Errorf("build %s: %w", p.Name, err)
-		}
+		builds.Go(func() error {
+			if err := b.build(ctx, p, fmt.Sprintf("%d of %d", i+1, len(missing))); err != nil {
+				return fmt.Errorf("build %s: %w", p.Name, err)
+			}
+			return nil
+		})
 	}
-	return programs, nil
+	return programs, builds.Wait()
+}
+
+// lines writes one line at a time, whoever says it.
+type lines struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(b)
 }
 
 func (b Builder) defaults() (Builder, error) {
@@ -88,6 +110,7 @@ func (b Builder) defaults() (Builder, error) {
 	if b.Out == nil {
 		b.Out = io.Discard
 	}
+	b.Out = &lines{to: b.Out}
 	if b.Compile == nil {
 		b.Compile = b.compile
 	}

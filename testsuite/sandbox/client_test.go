@@ -25,9 +25,9 @@ func driver(t *testing.T, script string) string {
 
 func TestASandboxIsReadyWhenItsDriverHasDescribedIt(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "sandbox.json"), []byte(`{"gateway": "of an earlier one"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sandbox.json"), []byte(`{"gateway": "of an earlier one", "token": "old"}`), 0o600))
 	s, err := sandbox.Start(t.Context(), sandbox.StartOptions{Dir: dir, Driver: driver(t, `
-		echo '{"gateway": "http://127.0.0.1:1"}' > "$3/new" && mv "$3/new" "$3/sandbox.json" && exec tail -f /dev/null`)})
+		echo '{"gateway": "http://127.0.0.1:1", "token": "new"}' > "$3/new" && mv "$3/new" "$3/sandbox.json" && exec tail -f /dev/null`)})
 	require.NoError(t, err)
 	require.Equal(t, "http://127.0.0.1:1", s.Gateway)
 	require.NoError(t, s.Stop())
@@ -41,9 +41,9 @@ func TestADriverThatCannotStartSaysWhy(t *testing.T) {
 
 func TestADriverGetsItsPorts(t *testing.T) {
 	_, err := sandbox.Start(t.Context(), sandbox.StartOptions{
-		Dir: "/", Driver: driver(t, `echo "$@" >&2; exit 1`), Ports: sandbox.Ports{Gateway: 1, Kube: 2, Prometheus: 3, Temporal: 4, TemporalUI: 5},
+		Dir: "/", Source: "/src", Driver: driver(t, `echo "$@" >&2; exit 1`), Ports: sandbox.Ports{Gateway: 1, Kube: 2, Prometheus: 3, Temporal: 4, TemporalUI: 5},
 	})
-	require.ErrorContains(t, err, "up --dir / --gateway-port=1 --kube-port=2 --prometheus-port=3 --temporal-port=4 --ui-port=5")
+	require.ErrorContains(t, err, "up --dir / --source /src --gateway-port=1 --kube-port=2 --prometheus-port=3 --temporal-port=4 --ui-port=5")
 }
 
 func TestADirectoryWithoutASandboxCannotBeOpened(t *testing.T) {
