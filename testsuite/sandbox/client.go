@@ -86,7 +86,7 @@ func Start(ctx context.Context, o StartOptions) (*Sandbox, error) {
 		select {
 		case <-ctx.Done():
 			err := cmd.Process.Signal(syscall.SIGTERM)
-			<-done
+			<-done //nolint:errcheck // how a driver ends that was told to is of no interest
 			return nil, errors.Join(ctx.Err(), err)
 		case err := <-done:
 			return nil, fmt.Errorf("start sandbox: %w\n%s", err, bytes.TrimSpace(complaint.Bytes()))

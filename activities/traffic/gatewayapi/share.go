@@ -97,7 +97,7 @@ func shift(r *gatewayv1.HTTPRoute, in activities.SetTrafficWeightIn, wrote int) 
 		if at < 0 {
 			continue
 		}
-		weight := int32(in.Weight) //nolint:gosec // at most 100
+		weight := int32(in.Weight)
 		stable := rule.BackendRefs[at]
 		stable.Weight = new(100 - weight)
 		candidate := *stable.DeepCopy()
