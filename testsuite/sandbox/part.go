@@ -20,10 +20,10 @@ type Part struct {
 func Parts() []Part {
 	strip := "-ldflags=-s -w"
 	return []Part{
-		{Name: "kube", Target: ".", Minutes: 8, CRDs: true, Flags: []string{strip + " -X k8s.io/component-base/version.gitVersion=v1.37.2"}},
-		{Name: "temporal", Target: ".", Minutes: 5, Flags: []string{strip}},
-		{Name: "gateway", Target: "github.com/traefik/traefik/v3/cmd/traefik", Minutes: 4, Flags: []string{strip, "-mod=mod"}},
-		{Name: "prometheus", Target: "github.com/prometheus/prometheus/cmd/prometheus", Minutes: 3, Flags: []string{strip, "-mod=mod", "-tags=remove_all_sd,enable_kubernetes_sd"}},
+		{Name: "kube", Target: ".", Minutes: 12, CRDs: true, Flags: []string{strip + " -X k8s.io/component-base/version.gitVersion=v1.37.2"}},
+		{Name: "temporal", Target: ".", Minutes: 6, Flags: []string{strip}},
+		{Name: "gateway", Target: "github.com/traefik/traefik/v3/cmd/traefik", Minutes: 5, Flags: []string{strip, "-mod=mod"}},
+		{Name: "prometheus", Target: "github.com/prometheus/prometheus/cmd/prometheus", Minutes: 4, Flags: []string{strip, "-mod=mod", "-tags=remove_all_sd,enable_kubernetes_sd"}},
 		{Name: "shop", Target: ".", Minutes: 1, Flags: []string{strip}},
 	}
 }
