@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,7 +56,7 @@ func (s *Stage) grant(ctx context.Context, dir string) error {
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", r.CurId(), err)
 		}
-		_, err = s.load.Resource(mapping.Resource).Namespace(o.GetNamespace()).
+		_, err = s.objects.Resource(mapping.Resource).Namespace(o.GetNamespace()).
 			Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kustomize", Force: true})
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", r.CurId(), err)
@@ -92,7 +91,7 @@ func (s *Stage) writeKubeconfig(ctx context.Context) (string, error) {
 	config.CurrentContext = "worker"
 	file := filepath.Join(s.Dir, "worker.kubeconfig")
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		return "", fmt.Errorf("write %s: %w", strings.TrimPrefix(file, s.Dir), err)
+		return "", fmt.Errorf("write %s: %w", file, err)
 	}
 	return file, nil
 }

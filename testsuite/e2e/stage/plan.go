@@ -3,6 +3,7 @@
 package stage
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,14 +53,8 @@ spec:
 
 // Plan writes a plan for the shop into a file and returns its name.
 func (p *Shop) Plan(q Quick) (string, error) {
-	or := func(value, otherwise string) string {
-		if value == "" {
-			return otherwise
-		}
-		return value
-	}
-	text := fmt.Sprintf(quickPlan, p.Name, or(q.Deployment, p.Name), or(q.Service, p.Name), or(q.Route, p.Name),
-		strings.Join(q.Steps, ", "), or(q.Bake, "2s"), or(q.AskWithin, "30s"), or(q.ReadyWithin, "30s"))
+	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), cmp.Or(q.Route, p.Name),
+		strings.Join(q.Steps, ", "), cmp.Or(q.Bake, "2s"), cmp.Or(q.AskWithin, "30s"), cmp.Or(q.ReadyWithin, "30s"))
 	file := filepath.Join(p.Stage.Dir, p.Name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)

@@ -3,6 +3,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,18 +62,8 @@ type ShopOptions struct {
 }
 
 func (o *ShopOptions) fill() {
-	if o.Namespace == "" {
-		o.Namespace = "shop"
-	}
-	if o.Version == "" {
-		o.Version = "v1"
-	}
-	if o.Replicas == 0 {
-		o.Replicas = 2
-	}
-	if o.Rate == 0 {
-		o.Rate = 200
-	}
+	o.Namespace, o.Version = cmp.Or(o.Namespace, "shop"), cmp.Or(o.Version, "v1")
+	o.Replicas, o.Rate = cmp.Or(o.Replicas, 2), cmp.Or(o.Rate, 200)
 }
 
 // OpenShop makes a shop, puts load on it, and returns when it serves and Prometheus has seen it.

@@ -45,8 +45,8 @@ type Stage struct {
 	// Worker is running.
 	Worker *Worker
 
-	admin *rest.Config
-	load  dynamic.Interface
+	admin   *rest.Config
+	objects dynamic.Interface
 }
 
 // Open starts a sandbox and a worker, and returns when both are ready.
@@ -95,7 +95,7 @@ func (s *Stage) connect() error {
 	var err1, err2, err3 error
 	s.Kube, err1 = kubernetes.NewForConfig(s.admin)
 	s.Gateways, err2 = versioned.NewForConfig(s.admin)
-	s.load, err3 = dynamic.NewForConfig(s.admin)
+	s.objects, err3 = dynamic.NewForConfig(s.admin)
 	return errors.Join(err1, err2, err3)
 }
 
