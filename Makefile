@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit lint e2e bench record picture
+.PHONY: build demo test unit lint e2e bench bench-release record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -54,10 +54,14 @@ e2e: build
 bench: build
 	bin/bench
 
+## bench-release: what users see of every strategy and every way back; up to 50 minutes
+bench-release: build
+	bin/bench -releases
+
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build
 	mkdir -p workflows/testdata
-	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|Abort' -record $(CURDIR)/workflows/testdata
+	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|AnAbort|BlueGreen|ByItsSelector|RolledBack' -record $(CURDIR)/workflows/testdata
 
 ## picture: docs/watch.svg, anew, from a real release
 picture: build

@@ -92,12 +92,7 @@ func (w *watch) add(s Sample, now time.Time, window time.Duration) {
 // HoldUntil on pass, and at GiveUpAt when it cannot be measured. Its state is in its heartbeats: after
 // a crash the next attempt goes on where this one was, and no hold starts again.
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
-	var w watch
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
-			w = watch{}
-		}
-	}
+	w := a.resume(ctx)
 	for {
 		verdict := a.look(ctx, in, &w)
 		activity.RecordHeartbeat(ctx, w)
@@ -111,6 +106,40 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 			return Watched{}, err
 		}
 	}
+}
+
+// MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
+// had fewer requests than a verdict needs. Its verdict only carries the reason. It survives as WatchTrack does.
+func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, error) {
+	w := a.resume(ctx)
+	for {
+		sample, position, err := a.Source.Read(ctx, in.Analysis, in.Route, w.Position)
+		now := a.Clock.Now()
+		if err == nil {
+			w.Position = position
+			w.add(sample, now, in.Analysis.Window.D())
+		}
+		activity.RecordHeartbeat(ctx, w)
+		seen := w.stable()
+		enough := seen.Requests >= float64(in.Analysis.MinRequests)
+		if !now.Before(in.GiveUpAt) || enough && !now.Before(in.HoldUntil) {
+			return Watched{Verdict: decide.Verdict{Outcome: decide.Unknown, Reason: decide.Describe(seen)}, Stable: seen}, nil
+		}
+		if err := a.Clock.wait(ctx, in.Analysis.Interval.D()); err != nil {
+			return Watched{}, err
+		}
+	}
+}
+
+// resume is the state that an earlier attempt has left.
+func (a *Analysis) resume(ctx context.Context) watch {
+	var w watch
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
+			return watch{}
+		}
+	}
+	return w
 }
 
 // look reads the counters once and judges everything since the warm-up.

@@ -4,9 +4,13 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -78,11 +82,24 @@ type DeployCandidateIn struct {
 
 // AwaitReadyIn waits until a Deployment runs the image with all replicas ready.
 type AwaitReadyIn struct {
-	Namespace  string    `json:"namespace"`
-	Deployment string    `json:"deployment"`
-	Image      string    `json:"image"`
-	Replicas   int32     `json:"replicas"`
-	Deadline   time.Time `json:"deadline"`
+	Namespace  string `json:"namespace"`
+	Deployment string `json:"deployment"`
+	Image      string `json:"image"`
+	// Replicas that must be ready; 0: as many as the Deployment declares, whoever has scaled it.
+	Replicas int32     `json:"replicas"`
+	Deadline time.Time `json:"deadline"`
+}
+
+// WatchPodsIn watches a track by its pods alone.
+type WatchPodsIn struct {
+	Namespace  string        `json:"namespace"`
+	Deployment string        `json:"deployment"`
+	Image      string        `json:"image"`
+	Interval   plan.Duration `json:"interval"`
+	// HoldUntil is when pods that have been ready are a pass, GiveUpAt when pods that cannot be looked at
+	// are unknown.
+	HoldUntil time.Time `json:"holdUntil"`
+	GiveUpAt  time.Time `json:"giveUpAt"`
 }
 
 // Readiness says how a wait for pods ended. Not being ready is a value, not an error.
@@ -152,6 +169,57 @@ func (a *Cluster) AwaitReady(ctx context.Context, in AwaitReadyIn) (Readiness, e
 		r, err := a.Workloads.Readiness(ctx, in)
 		return r, r.Ready, err
 	})
+}
+
+// unreadyFor is how long a track may lack a ready pod before that is a bad release and not one pod that
+// was moved.
+const unreadyFor = 30 * time.Second
+
+// podWatch is the state that survives a worker's death, as heartbeat details.
+type podWatch struct {
+	// Unready is since when pods have been missing; zero while all are ready.
+	Unready time.Time `json:"unready,omitzero"`
+}
+
+// WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a minute.
+func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
+	var w podWatch
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
+			w = podWatch{}
+		}
+	}
+	for {
+		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image})
+		now := a.Clock.Now()
+		verdict := w.judge(r, err, now)
+		activity.RecordHeartbeat(ctx, w)
+		if verdict.Outcome == decide.Fail ||
+			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
+			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
+			return Watched{Verdict: verdict}, nil
+		}
+		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
+			return Watched{}, err
+		}
+	}
+}
+
+// judge is the verdict on what was seen now.
+func (w *podWatch) judge(r Readiness, err error, now time.Time) decide.Verdict {
+	switch {
+	case err != nil:
+		return decide.CannotMeasure(err.Error())
+	case r.Ready:
+		w.Unready = time.Time{}
+		return decide.Verdict{Outcome: decide.Pass, Reason: "all pods are ready"}
+	case w.Unready.IsZero():
+		w.Unready = now
+	}
+	if now.Sub(w.Unready) < unreadyFor {
+		return decide.CannotMeasure(r.Reason)
+	}
+	return decide.Verdict{Outcome: decide.Fail, Reason: fmt.Sprintf("for %s %s", now.Sub(w.Unready).Round(time.Second), r.Reason)}
 }
 
 // SwitchService declares what the root Service selects.

@@ -17,7 +17,10 @@ type Route struct {
 	// Stable is the root Service, Candidate the candidate track's Service.
 	Stable    string `json:"stable"`
 	Candidate string `json:"candidate"`
-	Port      int32  `json:"port"`
+	// StableSelector and CandidateSelector are what the root Service selects on either side of a switch.
+	StableSelector    map[string]string `json:"stableSelector,omitempty"`
+	CandidateSelector map[string]string `json:"candidateSelector,omitempty"`
+	Port              int32             `json:"port"`
 }
 
 // SetTrafficWeightIn declares the candidate's share, 0 to 100; stable gets the rest. At 0 the
@@ -26,6 +29,12 @@ type SetTrafficWeightIn struct {
 	Write
 	Route  Route `json:"route"`
 	Weight int   `json:"weight"`
+}
+
+// ShiftTrafficIn declares a weight and waits until the router says it serves it.
+type ShiftTrafficIn struct {
+	SetTrafficWeightIn
+	Deadline time.Time `json:"deadline"`
 }
 
 // AwaitTrafficIn waits until the router says it serves this weight.
@@ -52,27 +61,88 @@ type Router interface {
 	Verify(ctx context.Context, route Route, weight int) (Settled, error)
 }
 
+// PreviewIn declares a route that only requests with a header take, straight to the candidate.
+type PreviewIn struct {
+	Write
+	Route  Route       `json:"route"`
+	Header plan.Header `json:"header"`
+}
+
+// Previewer is a router that can tell requests apart by a header.
+type Previewer interface {
+	// OpenPreview declares the route; it is fenced and idempotent.
+	OpenPreview(context.Context, PreviewIn) error
+	// ClosePreview removes it; finding none is fine.
+	ClosePreview(context.Context, PreviewIn) error
+}
+
+// Routers are the kinds of traffic shifting that a plan can name.
+type Routers struct{ GatewayAPI, Service Router }
+
 // Traffic shifts requests between the tracks.
 type Traffic struct {
-	Router Router
-	Clock  Clock
+	Routers Routers
+	Clock   Clock
+}
+
+// router is the one that the plan names.
+func (a *Traffic) router(t plan.Traffic) Router {
+	if t.Service != nil {
+		return a.Routers.Service
+	}
+	return a.Routers.GatewayAPI
 }
 
 // InspectRoute refuses a route that cannot be shifted and returns the candidate's present weight.
 func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
-	w, err := a.Router.Read(ctx, in)
+	w, err := a.router(in.Traffic).Read(ctx, in)
 	return w, fault.From(err)
 }
 
 // SetTrafficWeight declares the candidate's share of requests.
 func (a *Traffic) SetTrafficWeight(ctx context.Context, in SetTrafficWeightIn) error {
-	return fault.From(a.Router.Set(ctx, in))
+	return fault.From(a.router(in.Route.Traffic).Set(ctx, in))
+}
+
+// ShiftTraffic is SetTrafficWeight and AwaitTraffic in one, for the way forward. Another attempt declares the
+// same weight again.
+func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled, error) {
+	if err := a.SetTrafficWeight(ctx, in.SetTrafficWeightIn); err != nil {
+		return Settled{}, err
+	}
+	return a.AwaitTraffic(ctx, AwaitTrafficIn{Route: in.Route, Weight: in.Weight, Deadline: in.Deadline})
 }
 
 // AwaitTraffic heartbeats until the router serves the weight or the deadline has passed.
 func (a *Traffic) AwaitTraffic(ctx context.Context, in AwaitTrafficIn) (Settled, error) {
 	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
-		s, err := a.Router.Verify(ctx, in.Route, in.Weight)
+		s, err := a.router(in.Route.Traffic).Verify(ctx, in.Route, in.Weight)
 		return s, s.Settled, err
 	})
+}
+
+// OpenPreview lets requests with the header reach the candidate.
+func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) error {
+	p, err := a.previewer(in.Route.Traffic)
+	if err != nil {
+		return fault.From(err)
+	}
+	return fault.From(p.OpenPreview(ctx, in))
+}
+
+// ClosePreview takes the preview route away again.
+func (a *Traffic) ClosePreview(ctx context.Context, in PreviewIn) error {
+	p, err := a.previewer(in.Route.Traffic)
+	if err != nil {
+		return fault.From(err)
+	}
+	return fault.From(p.ClosePreview(ctx, in))
+}
+
+func (a *Traffic) previewer(t plan.Traffic) (Previewer, error) {
+	p, ok := a.router(t).(Previewer)
+	if !ok {
+		return nil, fault.New(fault.Invalid, "this router cannot tell requests apart by a header")
+	}
+	return p, nil
 }

@@ -22,9 +22,11 @@ import (
 	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/check/web"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/service"
 	"github.com/slipwayhq/slipway/workflows"
 )
 
@@ -79,14 +81,18 @@ func (w *wired) register(c config, clock activities.Clock) error {
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
 	main.RegisterWorkflow(workflows.Canary)
+	main.RegisterWorkflow(workflows.BlueGreen)
+	main.RegisterWorkflow(workflows.Rollback)
 	main.RegisterActivity(onTarget.workloads)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
+	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
 
 	options := w.options()
 	options.DisableWorkflowWorker = true
 	options.MaxConcurrentActivityExecutionSize = c.Watches
 	watches := worker.New(w.temporal, workflows.WatchTaskQueue, options)
+	watches.RegisterActivity(onTarget.workloads)
 	watches.RegisterActivity(watch)
 	w.queues = []worker.Worker{main, watches}
 	return nil
@@ -122,7 +128,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	}
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
-		traffic:   &activities.Traffic{Router: gatewayapi.New(gateway), Clock: clock},
+		traffic:   &activities.Traffic{Routers: activities.Routers{GatewayAPI: gatewayapi.New(gateway), Service: service.New(kube)}, Clock: clock},
 	}, nil
 }
 

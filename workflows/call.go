@@ -15,6 +15,7 @@ var (
 	cluster  *activities.Cluster
 	traffic  *activities.Traffic
 	analysis *activities.Analysis
+	checks   *activities.Checks
 )
 
 // start executes an activity. It is the only place that does.

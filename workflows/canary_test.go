@@ -4,7 +4,6 @@ package workflows_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -15,9 +14,6 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows"
 )
-
-// attempts is how often the test environment tries an activity whose policy has no such limit.
-const attempts = 10
 
 func TestAGoodReleaseIsPromoted(t *testing.T) {
 	r := prepare(t, twoSteps()).run()
@@ -35,19 +31,6 @@ func TestAGoodReleaseIsPromoted(t *testing.T) {
 	for _, s := range r.status.Track {
 		require.Equal(t, workflows.Passed, s.State)
 		require.NotNil(t, s.Verdict)
-	}
-}
-
-func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
-	for _, op := range []world.Op{
-		world.Inspect, world.TakeFence, world.Deploy, world.Readiness, world.Switch, world.Retire,
-		world.ReadRoute, world.SetWeight, world.Verify, world.Check, world.Measure,
-	} {
-		t.Run(string(op), func(t *testing.T) {
-			r := prepare(t, twoSteps())
-			r.world.Fail(op, 1, errors.New("connection refused"))
-			r.run().promoted()
-		})
 	}
 }
 
@@ -102,98 +85,6 @@ func TestAFailedStepIsTakenBackInReverseOrder(t *testing.T) {
 	}, r.world.Timeline()))
 	require.Equal(t, workflows.Passed, r.status.Track[0].State)
 	require.Equal(t, workflows.Failed, r.status.Track[1].State)
-}
-
-func TestAPreflightThatRefusesChangesNothing(t *testing.T) {
-	for _, op := range []world.Op{world.Inspect, world.ReadRoute, world.Check, world.TakeFence} {
-		t.Run(string(op), func(t *testing.T) {
-			r := prepare(t, twoSteps())
-			r.world.Fail(op, 0, fault.New(fault.Invalid, "it cannot work"))
-			r.run().failed(workflows.Refused, "it cannot work; nothing was changed")
-			require.Empty(t, r.world.Timeline())
-			r.clean()
-		})
-	}
-}
-
-// boundaries is how many activities a good release runs.
-func boundaries(t *testing.T) int {
-	t.Helper()
-	r, last := prepare(t, twoSteps()), 0
-	r.fates = func(n int, _ string) world.Fate { last = n; return world.Answered }
-	r.run().promoted()
-	return last
-}
-
-func TestAnAbortAtAnyActivityLeavesNothingBehind(t *testing.T) {
-	fates := map[string]world.Fate{
-		"that was never run": world.Lost, "whose effect nobody heard of": world.Unheard, "that comes late": world.Late,
-	}
-	last := boundaries(t)
-	for name, fate := range fates {
-		for n := 1; n < last; n++ {
-			t.Run(fmt.Sprintf("activity %d %s", n, name), func(t *testing.T) {
-				r := prepare(t, twoSteps())
-				r.fates = func(i int, activity string) world.Fate {
-					if i != n {
-						return world.Answered
-					}
-					r.env.SignalWorkflow(workflows.Abort, by("bob"))
-					// A create is waited for before it is undone, which this environment does not do.
-					if activity == "DeployCandidate" && fate == world.Late {
-						return world.Unheard
-					}
-					return fate
-				}
-				r.run().aborted("aborted by bob: said bob")
-			})
-		}
-	}
-}
-
-// aborted asserts that the release was undone, or refused if it had not begun.
-func (r *release) aborted(why string) {
-	r.t.Helper()
-	require.Contains(r.t, r.status.Outcome, why)
-	require.Contains(r.t, []workflows.Phase{workflows.Undone, workflows.Refused}, r.status.Phase)
-	require.Equal(r.t, 1, r.said("abort by"), r.story())
-	r.clean()
-}
-
-func TestAnAbortAtAnyTimeLeavesNothingBehind(t *testing.T) {
-	for at := time.Second; at < 75*time.Minute+23*time.Second; at += 97 * time.Second {
-		t.Run(at.String(), func(t *testing.T) {
-			r := prepare(t, twoSteps())
-			r.at(at, workflows.Abort, by("bob"))
-			r.run().undone("aborted by bob: said bob")
-		})
-	}
-}
-
-func TestAnAbortByUpdateThatMeetsAResultIsObeyed(t *testing.T) {
-	last := boundaries(t)
-	for n := 1; n < last; n++ {
-		t.Run(fmt.Sprintf("after activity %d", n), func(t *testing.T) {
-			r, a := prepare(t, twoSteps()), &answer{}
-			r.onCompleted(n, func() { r.update(workflows.Abort, by("bob"), a) })
-			r.run()
-			if a.err != nil {
-				r.promoted()
-				return
-			}
-			r.aborted("aborted by bob: said bob")
-		})
-	}
-}
-
-func TestACancellationInTemporalIsAnAbort(t *testing.T) {
-	for _, at := range []time.Duration{10 * time.Second, 3 * time.Minute, 15*time.Minute + 22*time.Second, time.Hour} {
-		t.Run(at.String(), func(t *testing.T) {
-			r := prepare(t, twoSteps())
-			r.env.RegisterDelayedCallback(r.env.CancelWorkflow, at+500*time.Millisecond)
-			r.run().undone("cancelled in Temporal")
-		})
-	}
 }
 
 func TestAnUndoThatFailsAsksAPersonAndKeepsTheCandidate(t *testing.T) {

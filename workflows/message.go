@@ -3,6 +3,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway/workflows/decide"
@@ -36,6 +37,17 @@ type Command struct {
 	By string `json:"by"`
 	// Reason in plain words; needed for an abort.
 	Reason string `json:"reason,omitempty"`
+}
+
+// Workflow is the name of the workflow that carries a plan's strategy out.
+func Workflow(s plan.Strategy) string {
+	switch s.Name() {
+	case plan.StrategyCanary:
+		return "Canary"
+	case plan.StrategyBlueGreen:
+		return "BlueGreen"
+	}
+	return ""
 }
 
 // ReleaseIn starts a release. The plan is complete and the image pinned to a digest: nothing is looked
@@ -98,8 +110,10 @@ type Status struct {
 	Deadline   time.Time `json:"deadline,omitzero"`
 	AtDeadline string    `json:"atDeadline,omitempty"`
 
-	Stable    string `json:"stable,omitempty"`
-	Candidate string `json:"candidate,omitempty"`
+	Stable string `json:"stable,omitempty"`
+	// StableImage is what stable ran when the release began: what a rollback of it brings back.
+	StableImage string `json:"stableImage,omitempty"`
+	Candidate   string `json:"candidate,omitempty"`
 
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
@@ -107,6 +121,11 @@ type Status struct {
 	Outcome string `json:"outcome,omitempty"`
 	// Log is the story so far, oldest first.
 	Log []Event `json:"log"`
+}
+
+// at is the step of a name. It is one of those that the release itself has made.
+func (s *Status) at(name string) *StepStatus {
+	return &s.Track[slices.IndexFunc(s.Track, func(t StepStatus) bool { return t.Name == name })]
 }
 
 // StepState is where a step stands.
@@ -125,6 +144,8 @@ const (
 
 // StepStatus is one step on the screen.
 type StepStatus struct {
+	// Name of a step that is not a weight.
+	Name    string          `json:"name,omitempty"`
 	Weight  int             `json:"weight"`
 	Hold    plan.Duration   `json:"hold"`
 	State   StepState       `json:"state"`

@@ -29,7 +29,10 @@ type release struct {
 	env   *testsuite.TestWorkflowEnvironment
 	world *world.World
 	in    workflows.ReleaseIn
-	fates world.Fates
+	// before is how the world was found.
+	before   world.State
+	workflow string
+	fates    world.Fates
 	// details are the different texts that Temporal's UI has shown.
 	details []string
 	status  workflows.Status
@@ -69,14 +72,57 @@ func asking(g plan.Gate) plan.Plan {
 	return p
 }
 
+// blueGreen is a plan with everything that a blue-green release can do.
+func blueGreen() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy = plan.Strategy{BlueGreen: &plan.BlueGreen{
+		Preview: &plan.Preview{
+			Header: &plan.Header{Name: "X-Preview", Value: "green"},
+			Checks: []plan.Check{{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(30)}},
+			Load:   &plan.LoadTest{URL: "http://checkout.example/", Rate: 10, For: seconds(10)},
+		},
+		Bake: minutes(60), ReadyWithin: minutes(2), SettleWithin: seconds(10),
+	}}
+	return p
+}
+
+// selector is the least blue-green plan: no router, no metrics.
+func selector() plan.Plan {
+	p := blueGreen()
+	p.Spec.Traffic = plan.Traffic{Service: &plan.Selector{}}
+	p.Spec.Strategy.BlueGreen.Preview = nil
+	p.Spec.Analysis.Source = plan.Source{}
+	return p
+}
+
+// strategies are a plan for each of the ways in which a release can go.
+func strategies() map[string]plan.Plan {
+	return map[string]plan.Plan{"canary": twoSteps(), "blue-green": blueGreen(), "blue-green without a router": selector()}
+}
+
+// everyStrategy runs a test for each.
+func everyStrategy(t *testing.T, test func(*testing.T, plan.Plan)) {
+	t.Helper()
+	for name, p := range strategies() {
+		t.Run(name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+func bake(p plan.Plan) time.Duration {
+	if c := p.Spec.Strategy.Canary; c != nil {
+		return c.Bake.D()
+	}
+	return p.Spec.Strategy.BlueGreen.Bake.D()
+}
+
 func prepare(t *testing.T, p plan.Plan) *release {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	w := world.New()
-	w.Bake = p.Spec.Strategy.Canary.Bake.D()
+	w.Bake = bake(p)
 	return &release{
-		t: t, env: suite.NewTestWorkflowEnvironment(), world: w,
+		t: t, env: suite.NewTestWorkflowEnvironment(), world: w, before: w.State(), workflow: workflows.Workflow(p.Spec.Strategy),
 		in: workflows.ReleaseIn{ID: "checkout-abc123", Plan: p, Image: world.NewImage, RequestedBy: "alice"},
 	}
 }
@@ -91,7 +137,10 @@ func (r *release) run() *release {
 		}
 		return r.fates(n, activity)
 	})
-	r.env.ExecuteWorkflow(workflows.Canary, r.in)
+	r.env.RegisterWorkflow(workflows.Canary)
+	r.env.RegisterWorkflow(workflows.BlueGreen)
+	r.env.RegisterWorkflow(workflows.Rollback)
+	r.env.ExecuteWorkflow(r.workflow, r.in)
 	require.True(r.t, r.env.IsWorkflowCompleted())
 	r.err = r.env.GetWorkflowError()
 	r.status = r.query()
@@ -187,7 +236,7 @@ func (r *release) undone(why string) {
 // clean asserts that the world is as it was found.
 func (r *release) clean() {
 	r.t.Helper()
-	require.Empty(r.t, cmp.Diff(world.New().State(), r.world.State()), r.story())
+	require.Empty(r.t, cmp.Diff(r.before, r.world.State()), r.story())
 }
 
 // failed asserts the kind of the failure, and that it carries the status.

@@ -17,11 +17,13 @@ import (
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 3, "promoted, undone and aborted")
+	require.Len(t, files, 7, "canary and blue-green, each promoted, undone and aborted, and a rollback")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflow(workflows.Canary)
+			replayer.RegisterWorkflow(workflows.BlueGreen)
+			replayer.RegisterWorkflow(workflows.Rollback)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}

@@ -40,11 +40,11 @@ type moment struct {
 }
 
 // at shows the present moment in the status and in Temporal's UI.
-func (c *canary) at(ctx workflow.Context, m moment) {
+func (r *release) at(ctx workflow.Context, m moment) {
 	if m.owner == "" {
 		m.owner = OwnerSlipway
 	}
-	s := &c.status
+	s := &r.status
 	s.Next, s.Owner, s.Deadline, s.AtDeadline = m.next, m.owner, m.deadline, m.atDeadline
 	workflow.SetCurrentDetails(ctx, details(*s))
 }
@@ -63,27 +63,27 @@ func details(s Status) string {
 }
 
 // enter begins a phase.
-func (c *canary) enter(ctx workflow.Context, p Phase) error {
-	c.status.Phase = p
-	return c.attributes(ctx, PhaseAttribute.ValueSet(string(p)), WeightAttribute.ValueSet(int64(c.status.Weight)))
+func (r *release) enter(ctx workflow.Context, p Phase) error {
+	r.status.Phase = p
+	return r.attributes(ctx, PhaseAttribute.ValueSet(string(p)), WeightAttribute.ValueSet(int64(r.status.Weight)))
 }
 
 // weighed records a weight that the router was given.
-func (c *canary) weighed(ctx workflow.Context, weight int) error {
-	c.status.Weight = weight
-	return c.attributes(ctx, WeightAttribute.ValueSet(int64(weight)))
+func (r *release) weighed(ctx workflow.Context, weight int) error {
+	r.status.Weight = weight
+	return r.enter(ctx, r.status.Phase)
 }
 
 // judged records a verdict other than pass: those are what people search for.
-func (c *canary) judged(ctx workflow.Context, v decide.Verdict) error {
-	c.note(ctx, "verdict %s: %s", v.Outcome, v.Reason)
+func (r *release) judged(ctx workflow.Context, v decide.Verdict) error {
+	r.note(ctx, "verdict %s: %s", v.Outcome, v.Reason)
 	if v.Outcome == decide.Pass {
 		return nil
 	}
-	return c.attributes(ctx, VerdictAttribute.ValueSet(string(v.Outcome)))
+	return r.attributes(ctx, VerdictAttribute.ValueSet(string(v.Outcome)))
 }
 
-func (c *canary) attributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
+func (r *release) attributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		return fmt.Errorf("upsert search attributes: %w", err)
 	}
@@ -91,9 +91,9 @@ func (c *canary) attributes(ctx workflow.Context, updates ...temporal.SearchAttr
 }
 
 // note adds a line to the story.
-func (c *canary) note(ctx workflow.Context, format string, args ...any) {
-	c.status.Log = append(c.status.Log, Event{At: workflow.Now(ctx), Weight: c.status.Weight, Text: fmt.Sprintf(format, args...)})
-	if extra := len(c.status.Log) - maxLog; extra > 0 {
-		c.status.Log = c.status.Log[extra:]
+func (r *release) note(ctx workflow.Context, format string, args ...any) {
+	r.status.Log = append(r.status.Log, Event{At: workflow.Now(ctx), Weight: r.status.Weight, Text: fmt.Sprintf(format, args...)})
+	if extra := len(r.status.Log) - maxLog; extra > 0 {
+		r.status.Log = r.status.Log[extra:]
 	}
 }

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,15 +30,15 @@ func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (act
 	if !declared {
 		return activities.Readiness{Reason: "somebody has changed its image"}, nil
 	}
-	s := d.Status
-	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == in.Replicas && s.AvailableReplicas == in.Replicas && s.Replicas == in.Replicas {
+	s, want := d.Status, cmp.Or(in.Replicas, replicas(d))
+	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.AvailableReplicas == want && s.Replicas == want {
 		return activities.Readiness{Ready: true}, nil
 	}
 	trouble, err := c.trouble(ctx, d)
 	if err != nil {
 		return activities.Readiness{}, err
 	}
-	return activities.Readiness{Reason: fmt.Sprintf("%d of %d pods are ready%s", s.AvailableReplicas, in.Replicas, trouble)}, nil
+	return activities.Readiness{Reason: fmt.Sprintf("%d of %d pods are ready%s", s.AvailableReplicas, want, trouble)}, nil
 }
 
 // trouble is what the Deployment and its pods say about themselves.

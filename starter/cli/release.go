@@ -50,10 +50,14 @@ func (a *app) release() *cobra.Command {
 	planFlag(cmd, &file)
 	cmd.Flags().StringVar(&image, "image", "", "image to release, pinned by its digest")
 	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch it live, and wait for the end")
+	waitFlags(cmd, &wait, &watch)
 	_ = cmd.MarkFlagRequired("image")
 	return cmd
+}
+
+func waitFlags(cmd *cobra.Command, wait, watch *bool) {
+	cmd.Flags().BoolVar(wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
+	cmd.Flags().BoolVarP(watch, "watch", "w", false, "watch it live, and wait for the end")
 }
 
 func (a *app) started(id string, lane client.Lane) error {

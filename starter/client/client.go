@@ -82,7 +82,24 @@ func (c *Client) Release(ctx context.Context, o Order) (string, error) {
 		return "", err
 	}
 	lane := Lane{Environment: o.Plan.Metadata.Environment, Name: o.Plan.Metadata.Name}
-	id := lane.Name + "-" + strings.ToLower(rand.Text()[:6])
+	id, strategy := newID(lane), o.Plan.Spec.Strategy
+	return id, c.start(ctx, lane, job{
+		workflow: workflows.Workflow(strategy), what: strategy.Name() + " of " + o.Image,
+		in: workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By},
+	})
+}
+
+// newID is a name that people can say.
+func newID(l Lane) string { return l.Name + "-" + strings.ToLower(rand.Text()[:6]) }
+
+// job is a workflow that takes a lane.
+type job struct {
+	workflow, what string
+	in             workflows.ReleaseIn
+}
+
+// start takes the lane, or says who has it.
+func (c *Client) start(ctx context.Context, lane Lane, j job) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -90,16 +107,16 @@ func (c *Client) Release(ctx context.Context, o Order) (string, error) {
 		// A worker that dies costs a release seconds, not the default ten.
 		WorkflowTaskTimeout:                      2 * time.Second,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("%s: canary of %s", id, o.Image),
-		Memo:                                     map[string]any{memoID: id, memoImage: o.Image, memoBy: o.By},
-	}, workflows.Canary, workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By})
+		StaticSummary:                            j.in.ID + ": " + j.what,
+		Memo:                                     map[string]any{memoID: j.in.ID, memoImage: j.in.Image, memoBy: j.in.RequestedBy},
+	}, j.workflow, j.in)
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return "", fmt.Errorf("a release of %s is running: see `slipway status %s`; wait for it, or abort it", lane, lane)
+		return fmt.Errorf("a release of %s is running: see `slipway status %s`; wait for it, or abort it", lane, lane)
 	}
 	if err != nil {
-		return "", fmt.Errorf("start release: %w", err)
+		return fmt.Errorf("start release: %w", err)
 	}
-	return id, nil
+	return nil
 }
 
 // pinned accepts "repository@sha256:…" only: a tag can be moved between the approval and the pull.

@@ -34,6 +34,8 @@ type Past struct {
 	Weight  int             `json:"weight"`
 	Started time.Time       `json:"started"`
 	Ended   time.Time       `json:"ended,omitzero"`
+	// run is Temporal's name of it.
+	run string
 }
 
 // History lists the releases of a lane, newest first, as far back as Temporal keeps them: 1 to 1000.
@@ -54,7 +56,7 @@ func (c *Client) History(ctx context.Context, lane Lane, limit int) ([]Past, err
 }
 
 func past(e *workflow.WorkflowExecutionInfo) Past {
-	p := Past{Started: e.GetStartTime().AsTime()}
+	p := Past{Started: e.GetStartTime().AsTime(), run: e.GetExecution().GetRunId()}
 	if e.GetCloseTime() != nil {
 		p.Ended = e.GetCloseTime().AsTime()
 	}

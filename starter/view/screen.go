@@ -30,7 +30,7 @@ func Screen(s workflows.Status, now time.Time) string {
 		if i == len(s.Track)-1 {
 			branch = "└─"
 		}
-		fmt.Fprintf(&b, " %s %s %3d %%     %s\n", branch, stepMark(step.State), step.Weight, stepText(step, now))
+		fmt.Fprintf(&b, " %s %s %s %s\n", branch, stepMark(step.State), stepName(step), stepText(step, now))
 	}
 	line(&b, mark(after(s, workflows.Promoting), s.Phase == workflows.Promoting), "promote", "")
 	line(&b, mark(after(s, workflows.Baking), s.Phase == workflows.Baking), "bake", "")
@@ -106,13 +106,21 @@ func after(s workflows.Status, p workflows.Phase) bool {
 	return slices.Index(order, s.Phase) > slices.Index(order, p)
 }
 
+// stepName is a weight, or what else the step is called.
+func stepName(step workflows.StepStatus) string {
+	if step.Name != "" {
+		return fmt.Sprintf("%-9s", step.Name)
+	}
+	return fmt.Sprintf("%3d %%    ", step.Weight)
+}
+
 func stepText(step workflows.StepStatus, now time.Time) string {
 	switch {
 	case step.Verdict != nil:
 		return fmt.Sprintf("%s: %s", step.State, step.Verdict.Reason)
-	case step.State == workflows.Watching:
+	case step.State == workflows.Watching && step.Hold > 0:
 		return fmt.Sprintf("watching for %s of %s", span(now.Sub(step.Started)), step.Hold)
-	case step.State == workflows.Pending:
+	case step.State == workflows.Pending && step.Hold > 0:
 		return "hold " + step.Hold.String()
 	}
 	return string(step.State)

@@ -58,6 +58,12 @@ func over(s *workflows.Status) {
 	}
 }
 
+// blueGreen makes the release one by blue-green.
+func blueGreen(s *workflows.Status) {
+	s.Strategy = plan.StrategyBlueGreen
+	s.Track = []workflows.StepStatus{{Name: "preview", State: workflows.Pending}, {Name: "approval", State: workflows.Pending}}
+}
+
 func ended(s *workflows.Status, p workflows.Phase, outcome string) {
 	s.Phase, s.Ended, s.Outcome = p, began.Add(90*time.Minute), outcome
 	s.Next, s.Deadline, s.AtDeadline = "nothing: the release has ended", time.Time{}, ""
@@ -111,6 +117,21 @@ func TestScreens(t *testing.T) {
 			atStep(s)
 			s.Track[0].State = workflows.Failed
 			ended(s, workflows.NeedsPerson, "step 1 failed at 10 %. Left to do by a person: send all requests to checkout: may not update")
+		},
+		"bluegreen-preview": func(s *workflows.Status) {
+			blueGreen(s)
+			s.Phase, s.Step, s.Track[0].State = workflows.Stepping, 1, workflows.Watching
+			s.Next, s.AtDeadline = "check health passes", "the release is undone"
+		},
+		"bluegreen-asking": func(s *workflows.Status) {
+			blueGreen(s)
+			s.Phase, s.Step, s.Track[0].State, s.Track[1].State = workflows.Stepping, 2, workflows.Passed, workflows.Asking
+			s.Next, s.Owner, s.AtDeadline = "approval by 1 of [alice]", workflows.OwnerPeople, "the release is undone"
+		},
+		"rolling-back": func(s *workflows.Status) {
+			s.Strategy, s.Track, s.Steps = workflows.StrategyRollback, nil, 0
+			s.Phase, s.Weight, s.MaxWeight = workflows.Baking, 100, 100
+			s.Next, s.AtDeadline = "the bake is judged at 100 %", "people are asked, if there is no verdict by then"
 		},
 	}
 	for name, change := range tests {

@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/service"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -116,6 +117,19 @@ func used(t *testing.T) map[string][]string {
 	require.NoError(t, err)
 	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 5}))
 	_, err = r.Verify(ctx, route, 5)
+	require.NoError(t, err)
+	preview := activities.PreviewIn{Write: w, Route: route, Header: plan.Header{Name: "X-Preview", Value: "green"}}
+	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 0}))
+	require.NoError(t, r.OpenPreview(ctx, preview)) // one creates, the other updates
+	require.NoError(t, r.OpenPreview(ctx, preview))
+	require.NoError(t, r.ClosePreview(ctx, preview))
+
+	s := service.New(kube)
+	route.Traffic, route.StableSelector = plan.Traffic{Service: &plan.Selector{}}, tracks.CandidateSelector
+	_, err = s.Read(ctx, route)
+	require.NoError(t, err)
+	require.NoError(t, s.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 0}))
+	_, err = s.Verify(ctx, route, 0)
 	require.NoError(t, err)
 	return verbs(append(kube.Actions(), gateway.Actions()...))
 }

@@ -152,6 +152,12 @@ func (s *Sandbox) Pid() int { return s.driver.Process.Pid }
 // Kill sends SIGKILL to a part and returns when it is dead; it stays dead until StartPart.
 func (s *Sandbox) Kill(ctx context.Context, part string) error { return s.control(ctx, part, "kill") }
 
+// Inside is how an address of the cluster's own network, such as that of a Service and its port, is
+// reached from the host: by this URL with this header.
+func (s *Sandbox) Inside(address string) (string, http.Header) {
+	return s.Control + "/cluster/" + address + "/", http.Header{"Authorization": {"Bearer " + s.Token}}
+}
+
 // StartPart starts a part that was killed and returns when it is ready.
 func (s *Sandbox) StartPart(ctx context.Context, part string) error {
 	return s.control(ctx, part, "start")

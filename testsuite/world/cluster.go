@@ -20,10 +20,7 @@ func (w *World) Inspect(_ context.Context, in activities.InspectTargetIn) (activ
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	stable, candidate := w.state.Serving, Candidate
-	if stable == Candidate {
-		candidate = Stable
-	}
+	stable, candidate := w.first, w.second
 	before, exists := w.state.Tracks[candidate]
 	serving := w.state.Tracks[stable]
 	if serving.Image == in.Image {
@@ -110,10 +107,10 @@ func (w *World) Readiness(_ context.Context, in activities.AwaitReadyIn) (activi
 // ready tells whether a track can answer requests. The one that served first always can.
 func (w *World) ready(track string) bool {
 	t, ok := w.state.Tracks[track]
-	if !ok || t.Size == 0 {
+	if !ok || t.Size == 0 || track == w.second && w.GoneFrom > 0 && w.elapsed() >= w.GoneFrom {
 		return false
 	}
-	return t.Image == OldImage || w.ReadyAfter >= 0 && w.time().Sub(w.deployed) >= w.ReadyAfter
+	return track == w.first || w.ReadyAfter >= 0 && w.time().Sub(w.deployed) >= w.ReadyAfter
 }
 
 // SwitchService implements activities.Workloads.
@@ -177,9 +174,9 @@ func (w *World) guardRetirement(track string) {
 	switch {
 	case w.state.Serving == track:
 		w.violate("%s removed while the root Service sends to it", track)
-	case track == Candidate && w.state.Weight > 0:
+	case track == w.second && w.state.Weight > 0:
 		w.violate("%s removed at weight %d", track, w.state.Weight)
-	case track == Stable && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake):
+	case track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake):
 		w.violate("%s scaled down before the bake was over", track)
 	}
 }

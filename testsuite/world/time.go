@@ -25,8 +25,8 @@ const (
 	Lost
 	// Unheard: it takes effect, but nobody hears of it.
 	Unheard
-	// Late: it takes effect after a while, when the workflow may have gone elsewhere. An activity that
-	// heartbeats only looks, and is Unheard instead.
+	// Late: it takes effect after a while, when the workflow may have gone elsewhere. An activity that only
+	// looks is Unheard instead.
 	Late
 )
 
@@ -44,10 +44,15 @@ func (w *World) Attach(env *testsuite.TestWorkflowEnvironment, fates Fates) {
 	}
 	env.SetStartTime(w.began)
 	w.now = env.Now
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&waits{world: w, env: env, fates: fates}}})
+	env.SetWorkerOptions(worker.Options{
+		Interceptors: []interceptor.WorkerInterceptor{&waits{world: w, env: env, fates: fates}},
+		// A machine that is busy with other tests is no deadlock.
+		DeadlockDetectionTimeout: time.Minute,
+	})
 	clock := w.Clock()
 	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock})
-	env.RegisterActivity(&activities.Traffic{Router: w, Clock: clock})
+	env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{GatewayAPI: w, Service: Selector{w}}, Clock: clock})
+	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Clock: clock})
 	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock})
 }
 
@@ -105,7 +110,7 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	i.n++
 	info := activity.GetInfo(ctx)
 	fate := i.fates(i.n, info.ActivityType.Name)
-	if fate == Late && info.HeartbeatTimeout > 0 {
+	if fate == Late && info.HeartbeatTimeout > 0 && info.ActivityType.Name != "ShiftTraffic" {
 		fate = Unheard
 	}
 	switch fate {

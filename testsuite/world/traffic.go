@@ -20,9 +20,18 @@ const badShare = 0.2
 // Metrics is the world as an activities.Source.
 type Metrics struct{ *World }
 
+// Selector is the world as the router of those who have none.
+type Selector struct{ *World }
+
+// Prober is the world as a client of the candidate.
+type Prober struct{ *World }
+
 var (
-	_ activities.Router = (*World)(nil)
-	_ activities.Source = Metrics{}
+	_ activities.Router    = (*World)(nil)
+	_ activities.Previewer = (*World)(nil)
+	_ activities.Router    = Selector{}
+	_ activities.Source    = Metrics{}
+	_ activities.Prober    = Prober{}
 )
 
 // Read implements activities.Router.
@@ -48,8 +57,8 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 	switch {
 	case in.Weight < 0 || in.Weight > 100:
 		w.violate("weight %d", in.Weight)
-	case in.Weight > 0 && !w.ready(Candidate):
-		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, Candidate)
+	case in.Weight > 0 && !w.ready(w.second):
+		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, w.second)
 	case in.Weight < 100 && !w.ready(w.state.Serving):
 		w.violate("%d %% of requests sent to %s, which is not ready", 100-in.Weight, w.state.Serving)
 	}
@@ -73,6 +82,99 @@ func (w *World) Verify(_ context.Context, _ activities.Route, weight int) (activ
 	defer w.mu.Unlock()
 	if w.SettleAfter < 0 || slices.Contains(w.SettleRefused, weight) || weight != w.state.Weight || w.time().Sub(w.shifted) < w.SettleAfter {
 		return activities.Settled{Reason: "gateway: has not looked at the present route yet"}, nil
+	}
+	return activities.Settled{Settled: true}, nil
+}
+
+// OpenPreview implements activities.Previewer.
+func (w *World) OpenPreview(_ context.Context, in activities.PreviewIn) error {
+	return w.preview(in, true)
+}
+
+// ClosePreview implements activities.Previewer.
+func (w *World) ClosePreview(_ context.Context, in activities.PreviewIn) error {
+	return w.preview(in, false)
+}
+
+func (w *World) preview(in activities.PreviewIn, open bool) error {
+	if err := w.enter(Preview); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp("the preview route", in.Write); err != nil {
+		return err
+	}
+	if w.state.Preview == open {
+		return nil
+	}
+	w.state.Preview = open
+	if open {
+		w.did("open the preview route")
+		return nil
+	}
+	w.did("close the preview route")
+	return nil
+}
+
+// Get implements activities.Prober.
+func (p Prober) Get(context.Context, activities.Request) (activities.Answer, error) {
+	w := p.World
+	if err := w.enter(Probe); err != nil {
+		return activities.Answer{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ready(w.second) {
+		return activities.Answer{Status: 503}, nil
+	}
+	if w.BadAnswers != 0 {
+		w.BadAnswers--
+		return activities.Answer{Status: 500}, nil
+	}
+	return activities.Answer{Status: 200, Body: "ok"}, nil
+}
+
+// Read implements activities.Router.
+func (s Selector) Read(ctx context.Context, route activities.Route) (int, error) {
+	return s.World.Read(ctx, route)
+}
+
+// Set implements activities.Router.
+func (s Selector) Set(ctx context.Context, in activities.SetTrafficWeightIn) error {
+	if err := s.enter(SetWeight); err != nil {
+		return err
+	}
+	selector := in.Route.StableSelector
+	if in.Weight > 0 {
+		selector = in.Route.CandidateSelector
+	}
+	err := s.SwitchService(ctx, activities.SwitchServiceIn{Write: in.Write, Service: in.Route.Stable, Selector: selector})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shifted = s.time()
+	if in.Weight == 100 {
+		s.full = s.shifted
+	}
+	return nil
+}
+
+// Verify implements activities.Router.
+func (s Selector) Verify(_ context.Context, route activities.Route, weight int) (activities.Settled, error) {
+	if err := s.enter(Verify); err != nil {
+		return activities.Settled{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := route.StableSelector
+	if weight > 0 {
+		want = route.CandidateSelector
+	}
+	if s.SettleAfter < 0 || slices.Contains(s.SettleRefused, weight) || want["track"] != s.state.Serving || s.time().Sub(s.shifted) < s.SettleAfter {
+		return activities.Settled{Reason: "Service checkout still has endpoints of the other track"}, nil
 	}
 	return activities.Settled{Settled: true}, nil
 }

@@ -41,6 +41,8 @@ const (
 	Verify    Op = "verify"
 	Check     Op = "check metrics"
 	Measure   Op = "measure"
+	Preview   Op = "preview"
+	Probe     Op = "probe"
 )
 
 // Track is one Deployment.
@@ -59,6 +61,8 @@ type State struct {
 	Serving string
 	// Weight of the candidate in the router.
 	Weight int
+	// Preview is true while testers have a route of their own.
+	Preview bool
 }
 
 // World is the fake production. Its exported fields are set before a test begins.
@@ -77,11 +81,18 @@ type World struct {
 	QuietFrom time.Duration
 	// Bake is how long the old track must stay after the candidate has got everything.
 	Bake time.Duration
+	// BadAnswers is how many requests of checks the candidate answers with 500; negative: all.
+	BadAnswers int
+	// GoneFrom takes the candidate's pods away at that time after the beginning; 0: never.
+	GoneFrom time.Duration
 	// OnCall, if set, sees every call before it is answered.
 	OnCall func(Op)
 
 	// turn is held by the one activity that runs.
 	turn sync.Mutex
+
+	// first serves when the world begins, second is its candidate.
+	first, second string
 
 	mu       sync.Mutex
 	state    State
@@ -105,10 +116,22 @@ func New() *World {
 	began := time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 	return &World{
 		ReadyAfter: 20 * time.Second, SettleAfter: time.Second,
+		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
 		fences: map[string]activities.Fence{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
 	}
+}
+
+// Swapped is a world in which a release was promoted: the new version serves from the green track.
+func Swapped() *World {
+	w := New()
+	w.first, w.second = Candidate, Stable
+	w.state = State{
+		Tracks:   map[string]Track{Stable: {Image: OldImage}, Candidate: {NewImage, Replicas}},
+		Services: []string{service(Candidate)}, Serving: Candidate,
+	}
+	return w
 }
 
 // Fail makes the n-th call of op, from 1, return err before it has any effect; n = 0 makes every call.

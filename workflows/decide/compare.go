@@ -109,6 +109,9 @@ func nextBoundary(c Counts, v float64) float64 {
 	return v
 }
 
+// Describe says how one track alone did.
+func Describe(stable Counts) string { return "stable failed " + failed(stable) }
+
 func failed(c Counts) string {
 	if c.Requests == 0 {
 		return "of no requests"

@@ -18,6 +18,10 @@ const (
 	defaultMinRequests  = 100
 	defaultPatience     = Duration(10 * time.Minute)
 	defaultAskWithin    = Duration(24 * time.Hour)
+	defaultStatus       = 200
+	defaultCheckWithin  = Duration(30 * time.Second)
+	defaultLoadRate     = 20
+	defaultLoadFor      = Duration(30 * time.Second)
 	defaultTolerate     = Ratio(1.25)
 	defaultMargin       = 0.5
 )
@@ -27,6 +31,12 @@ func (p *Plan) fill() {
 	or(&p.Spec.Target.Service, p.Spec.Target.Deployment)
 	if p.Spec.Strategy.Canary != nil {
 		p.Spec.Strategy.Canary.fill()
+	}
+	if p.Spec.Strategy.BlueGreen != nil {
+		p.Spec.Strategy.BlueGreen.fill()
+	}
+	if p.Spec.Analysis == nil && p.Spec.Strategy.Canary == nil {
+		p.Spec.Analysis = &Analysis{}
 	}
 	if p.Spec.Analysis != nil {
 		p.Spec.Analysis.fill()
@@ -39,10 +49,36 @@ func (c *Canary) fill() {
 	or(&c.SettleWithin, defaultSettleWithin)
 	for i := range c.Steps {
 		or(&c.Steps[i].Hold, defaultHold)
-		if g := c.Steps[i].Gate; g != nil {
-			or(&g.Quorum, defaultQuorum)
-			or(&g.Within, defaultGateWithin)
-		}
+		c.Steps[i].Gate.fill()
+	}
+}
+
+func (g *Gate) fill() {
+	if g == nil {
+		return
+	}
+	or(&g.Quorum, defaultQuorum)
+	or(&g.Within, defaultGateWithin)
+}
+
+func (b *BlueGreen) fill() {
+	or(&b.Bake, defaultBake)
+	or(&b.ReadyWithin, defaultReadyWithin)
+	or(&b.SettleWithin, defaultSettleWithin)
+	b.Gate.fill()
+	if b.Preview != nil {
+		b.Preview.fill()
+	}
+}
+
+func (p *Preview) fill() {
+	for i := range p.Checks {
+		or(&p.Checks[i].Status, defaultStatus)
+		or(&p.Checks[i].Within, defaultCheckWithin)
+	}
+	if p.Load != nil {
+		or(&p.Load.Rate, defaultLoadRate)
+		or(&p.Load.For, defaultLoadFor)
 	}
 }
 

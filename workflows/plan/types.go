@@ -8,6 +8,12 @@ const (
 	Kind       = "Plan"
 )
 
+// The names of the strategies, as a plan writes them.
+const (
+	StrategyCanary    = "canary"
+	StrategyBlueGreen = "blueGreen"
+)
+
 // PresetTraefik knows the metric names of Traefik's service metrics.
 const PresetTraefik = "traefik"
 
@@ -31,10 +37,11 @@ type Metadata struct {
 
 // Spec is the body of a plan.
 type Spec struct {
-	Target   Target    `json:"target"`
-	Traffic  Traffic   `json:"traffic"`
-	Strategy Strategy  `json:"strategy"`
-	Analysis *Analysis `json:"analysis,omitempty" jsonschema:"required"`
+	Target   Target   `json:"target"`
+	Traffic  Traffic  `json:"traffic"`
+	Strategy Strategy `json:"strategy"`
+	// Analysis is needed for a canary. Where it is left out, only the pods are watched.
+	Analysis *Analysis `json:"analysis,omitempty"`
 }
 
 // Target is the workload that gets the new image.
@@ -52,7 +59,13 @@ type Target struct {
 // Traffic names the router; exactly one field is set.
 type Traffic struct {
 	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
+	// Service has no router: the Service's selector is switched from one track to the other. It knows no
+	// weights, so it serves blueGreen alone.
+	Service *Selector `json:"service,omitempty"`
 }
+
+// Selector switches the target's Service; it has no fields: write {}.
+type Selector struct{}
 
 // GatewayAPI shifts the weights of an HTTPRoute in the target's namespace.
 type GatewayAPI struct {
@@ -62,7 +75,19 @@ type GatewayAPI struct {
 
 // Strategy is how the new version takes over; exactly one field is set.
 type Strategy struct {
-	Canary *Canary `json:"canary,omitempty"`
+	Canary    *Canary    `json:"canary,omitempty"`
+	BlueGreen *BlueGreen `json:"blueGreen,omitempty"`
+}
+
+// Name of the strategy that is set; empty where none is.
+func (s Strategy) Name() string {
+	switch {
+	case s.Canary != nil:
+		return StrategyCanary
+	case s.BlueGreen != nil:
+		return StrategyBlueGreen
+	}
+	return ""
 }
 
 // Canary moves traffic to the new version in steps.
@@ -75,6 +100,71 @@ type Canary struct {
 	ReadyWithin Duration `json:"readyWithin,omitempty"`
 	// SettleWithin bounds the wait until the router serves a new weight; default 1m, then undone.
 	SettleWithin Duration `json:"settleWithin,omitempty"`
+}
+
+// BlueGreen makes the new version at full size beside the old one, tests it, and sends everybody to it
+// in one write.
+type BlueGreen struct {
+	// Preview tests the new version before anybody is sent to it.
+	Preview *Preview `json:"preview,omitempty"`
+	// Gate asks people after the preview and before the switch.
+	Gate *Gate `json:"gate,omitempty"`
+	// Bake is the watch after the switch with the old track warm; default 1h.
+	Bake Duration `json:"bake,omitempty"`
+	// ReadyWithin bounds the wait for the candidate's pods; default 10m, then the release is undone.
+	ReadyWithin Duration `json:"readyWithin,omitempty"`
+	// SettleWithin bounds the wait until the router serves the switch; default 1m, then undone.
+	SettleWithin Duration `json:"settleWithin,omitempty"`
+}
+
+// Preview reaches the candidate while everybody else still reaches stable.
+type Preview struct {
+	// Header makes a route to the candidate for requests that carry it; it needs traffic.gatewayAPI.
+	Header *Header `json:"header,omitempty"`
+	// Checks must all pass, one after the other; else the release is undone.
+	Checks []Check `json:"checks,omitempty"`
+	// Load is put on the candidate after the checks.
+	Load *LoadTest `json:"load,omitempty"`
+}
+
+// Header of a request, matched exactly.
+type Header struct {
+	// Name, such as X-Preview.
+	Name string `json:"name"`
+	// Value, such as green.
+	Value string `json:"value"`
+}
+
+// Check is one request and the answer that it must get. Redirects are not followed.
+type Check struct {
+	// Name that screens show, such as health.
+	Name string `json:"name"`
+	// URL as the worker reaches it, such as http://checkout-green.shop/health.
+	URL string `json:"url"`
+	// Headers of the request; Host is the name that the gateway sees.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Status of the answer; default 200.
+	Status int `json:"status,omitempty"`
+	// Contains is a text that the first 64 KiB of the answer must contain.
+	Contains string `json:"contains,omitempty"`
+	// Within is how long it is tried until it passes; default 30s.
+	Within Duration `json:"within,omitempty"`
+}
+
+// LoadTest is a stream of GET requests, sent at their times whether or not the ones before were answered.
+type LoadTest struct {
+	// URL as the worker reaches it.
+	URL string `json:"url"`
+	// Headers of each request; Host is the name that the gateway sees.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Rate in requests per second, 1 to 500; default 20.
+	Rate int `json:"rate,omitempty"`
+	// For is how long; default 30s.
+	For Duration `json:"for,omitempty"`
+	// Errors is the percentage of requests that may fail, 0 to 100; default 0.
+	Errors float64 `json:"errors,omitempty"`
+	// P99 that the answers must not exceed; not judged when left out.
+	P99 Duration `json:"p99,omitempty"`
 }
 
 // Step is one weight and the watch that it must pass.

@@ -4,13 +4,17 @@ package plan
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
 )
 
-// maxSteps bounds the history of a release.
-const maxSteps = 50
+// maxSteps and maxChecks bound the history of a release.
+const (
+	maxSteps  = 50
+	maxChecks = 20
+)
 
 // checker collects problems.
 type checker struct{ problems []*Problem }
@@ -31,17 +35,10 @@ func (p *Plan) check() []*Problem {
 	c.label("metadata.name", p.Metadata.Name, true)
 	c.label("metadata.environment", p.Metadata.Environment, true)
 	c.target(p.Spec.Target)
-	c.must(p.Spec.Traffic.GatewayAPI != nil, "spec.traffic", "name the router: gatewayAPI: {route: …}")
-	if g := p.Spec.Traffic.GatewayAPI; g != nil {
-		c.name("spec.traffic.gatewayAPI.route", g.Route)
-	}
-	c.must(p.Spec.Strategy.Canary != nil, "spec.strategy", "name the strategy: canary: {steps: …}")
-	if s := p.Spec.Strategy.Canary; s != nil {
-		c.canary(s)
-	}
-	c.must(p.Spec.Analysis != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
+	c.traffic(p.Spec.Traffic)
+	c.strategy(p.Spec)
 	if a := p.Spec.Analysis; a != nil {
-		c.analysis(a)
+		c.analysis(a, p.Spec)
 	}
 	return c.problems
 }
@@ -53,6 +50,73 @@ func (c *checker) target(t Target) {
 	c.label("spec.target.container", t.Container, false)
 	// The candidate's name is the Deployment's with "-green" behind it.
 	c.must(len(t.Deployment) <= 57, "spec.target.deployment", "must be at most 57 characters, to leave room for a track's name")
+}
+
+func (c *checker) traffic(t Traffic) {
+	c.must(t.GatewayAPI != nil || t.Service != nil, "spec.traffic", "name the router: gatewayAPI: {route: …}, or service: {} to switch the Service's selector")
+	c.must(t.GatewayAPI == nil || t.Service == nil, "spec.traffic", "name one router, not several")
+	if g := t.GatewayAPI; g != nil {
+		c.name("spec.traffic.gatewayAPI.route", g.Route)
+	}
+}
+
+func (c *checker) strategy(s Spec) {
+	set := 0
+	if s.Strategy.Canary != nil {
+		set++
+		c.canary(s.Strategy.Canary)
+		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}")
+		c.must(s.Analysis != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
+	}
+	if s.Strategy.BlueGreen != nil {
+		set++
+		c.blueGreen(s.Strategy.BlueGreen, s.Traffic)
+	}
+	c.must(set > 0, "spec.strategy", "name the strategy: canary: {steps: …}, or blueGreen: {}")
+	c.must(set < 2, "spec.strategy", "name one strategy, not several")
+}
+
+func (c *checker) blueGreen(b *BlueGreen, t Traffic) {
+	const at = "spec.strategy.blueGreen"
+	if b.Gate != nil {
+		c.gate(at+".gate", b.Gate)
+	}
+	if b.Preview != nil {
+		c.preview(at+".preview", b.Preview, t)
+	}
+}
+
+func (c *checker) preview(at string, p *Preview, t Traffic) {
+	if h := p.Header; h != nil {
+		c.must(t.GatewayAPI != nil, at+".header", "a preview route needs traffic.gatewayAPI; without a router, check the candidate's own Service")
+		c.must(isHeader(h.Name), at+".header.name", "must be the name of an HTTP header, not %q", h.Name)
+		c.must(h.Value != "", at+".header.value", "must not be empty")
+	}
+	c.must(len(p.Checks) <= maxChecks, at+".checks", "at most %d checks", maxChecks)
+	names := map[string]bool{}
+	for i, check := range p.Checks {
+		field := fmt.Sprintf("%s.checks[%d]", at, i)
+		c.label(field+".name", check.Name, true)
+		c.must(!names[check.Name], field+".name", "must differ from the other checks")
+		names[check.Name] = true
+		c.url(field+".url", check.URL)
+		c.must(check.Status >= 100 && check.Status <= 599, field+".status", "must be an HTTP status, 100 to 599")
+	}
+	if l := p.Load; l != nil {
+		c.url(at+".load.url", l.URL)
+		c.must(l.Rate >= 1 && l.Rate <= 500, at+".load.rate", "must be 1 to 500 requests per second")
+		c.must(l.Errors >= 0 && l.Errors <= 100, at+".load.errors", "must be from 0 to 100 percent")
+	}
+}
+
+func (c *checker) url(field, value string) {
+	u, err := url.Parse(value)
+	c.must(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", field,
+		"must be a whole address, such as http://checkout-green.shop/health, not %q", value)
+}
+
+func isHeader(name string) bool {
+	return regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$").MatchString(name)
 }
 
 func (c *checker) canary(s *Canary) {
@@ -81,9 +145,11 @@ func (c *checker) gate(field string, g *Gate) {
 	}
 }
 
-func (c *checker) analysis(a *Analysis) {
+func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	c.must(a.Source.Prometheus != nil, at+".source", "name the source: prometheus: {preset: traefik}")
+	c.must(a.Source.Prometheus != nil || s.Strategy.Canary == nil, at+".source", "name the source: prometheus: {preset: traefik}")
+	c.must(a.Source.Prometheus == nil || s.Traffic.GatewayAPI != nil, at+".source",
+		"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI leave spec.analysis.source out: the pods are watched")
 	if p := a.Source.Prometheus; p != nil {
 		c.must(p.Preset == PresetTraefik, at+".source.prometheus.preset", "must be %q", PresetTraefik)
 	}

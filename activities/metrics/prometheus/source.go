@@ -37,7 +37,8 @@ var _ activities.Source = (*Source)(nil)
 // Check refuses a server that does not answer, and one that has never seen a request to stable.
 func (s *Source) Check(ctx context.Context, _ plan.Analysis, route activities.Route) error {
 	stable := traefikSelector(route, route.Stable)
-	found, err := s.query(ctx, traefikRequests+stable)
+	// One scrape that was missed does not make a service unknown.
+	found, err := s.query(ctx, fmt.Sprintf("last_over_time(%s%s[5m])", traefikRequests, stable))
 	if err != nil {
 		return err
 	}

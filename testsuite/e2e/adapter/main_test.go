@@ -42,29 +42,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// run has ended the sandbox when it returns.
-func run(m *testing.M) (code int, err error) {
-	repository, err1 := filepath.Abs("../../..")
-	dir, err2 := os.MkdirTemp("", "slipway-adapter-")
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	if world, err = stage.OpenWithoutWorker(ctx, stage.Options{Repository: repository, Dir: dir, Out: os.Stderr}); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, world.Close()) }()
-	return m.Run(), nil
+	os.Exit(stage.Tests(stage.OpenWithoutWorker, func(s *stage.Stage) int {
+		world = s
+		return m.Run()
+	}))
 }
 
 // place is a namespace with Deployment, Service and HTTPRoute "checkout", and the adapters with exactly

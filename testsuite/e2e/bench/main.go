@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the figures that the documentation promises, on a sandbox of its own. It prints
-// them beside their limits, writes them as bench-report.json, and fails when one is missed.
+// them beside their limits, writes them as bench-report.json (bench-release-report.json with -releases), and fails when one is missed.
 package main
 
 import (
@@ -33,11 +33,13 @@ func (f Figure) missed() bool { return f.Value > f.Limit }
 
 func main() {
 	var repository, dir string
+	var releases bool
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
-	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for bench-report.json")
+	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
+	flag.BoolVar(&releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := run(ctx, repository, dir)
+	err := run(ctx, repository, dir, releases)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -45,7 +47,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, repository, dir string) (err error) {
+func run(ctx context.Context, repository, dir string, releases bool) (err error) {
 	state, err := filepath.Abs(filepath.Join(dir, "bench"))
 	if err != nil {
 		return fmt.Errorf("find directory: %w", err)
@@ -59,14 +61,18 @@ func run(ctx context.Context, repository, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	figures := []Figure{{"sandbox ready", s.Ready, 15, "s"}}
-	for _, measure := range []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts} {
+	all, file := []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts}, "bench-report.json"
+	if releases {
+		all, file = []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
+	}
+	for _, measure := range all {
 		some, err := measure(ctx, s)
 		if err != nil {
 			return err
 		}
 		figures = append(figures, some...)
 	}
-	return report(figures, filepath.Join(dir, "bench-report.json"))
+	return report(figures, filepath.Join(dir, file))
 }
 
 func report(figures []Figure, file string) error {

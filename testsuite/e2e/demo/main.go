@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo shows three releases on a real cluster that it starts on this machine: a good one, a
-// bad one, and one whose worker is killed in the middle. It ends with a table, writes the same as
+// bad one, and one whose worker is killed in the middle; with -stories=all also the other strategies and
+// a rollback. It ends with a table, writes the same as
 // demo-report.json, and fails when any story went another way than it should.
 package main
 
 import (
+	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,10 +24,11 @@ import (
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/sandbox"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-//go:embed plan.yaml
-var planFile []byte
+//go:embed plans
+var plans embed.FS
 
 // options of the demo.
 type options struct {
@@ -54,7 +57,6 @@ type demo struct {
 	stage *stage.Stage
 	shop  *stage.Shop
 	out   *os.File
-	plan  string
 	live  bool
 	now   func() time.Time
 }
@@ -102,17 +104,28 @@ func run(ctx context.Context, o options, out *os.File, now func() time.Time) (er
 
 // prepare opens the shop and writes the plan where a person can look at it.
 func (d *demo) prepare(ctx context.Context) error {
-	d.plan = filepath.Join(d.stage.Dir, "plan.yaml")
-	if err := os.WriteFile(d.plan, planFile, 0o644); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	for _, strategy := range []string{plan.StrategyCanary, plan.StrategyBlueGreen} {
+		text, err := plans.ReadFile("plans/" + strategy + ".yaml")
+		if err != nil {
+			return fmt.Errorf("find plan: %w", err)
+		}
+		text = bytes.ReplaceAll(text, []byte("GATEWAY"), []byte(d.stage.Gateway))
+		if err := os.WriteFile(d.plan(strategy), text, 0o644); err != nil {
+			return fmt.Errorf("write plan: %w", err)
+		}
 	}
 	var err error
 	d.shop, err = d.stage.OpenShop(ctx, stage.ShopOptions{})
 	if err != nil {
 		return err
 	}
-	d.say("The shop serves v1 from 2 pods; 200 requests a second go through the gateway. Plan: %s", relative(d.plan))
+	d.say("The shop serves v1 from 2 pods; 200 requests a second go through the gateway. Plan: %s", relative(d.plan(plan.StrategyCanary)))
 	return nil
+}
+
+// plan is the file of a strategy's plan.
+func (d *demo) plan(strategy string) string {
+	return filepath.Join(d.stage.Dir, strategy+".yaml")
 }
 
 // hold keeps everything up and says what to try.
@@ -132,7 +145,7 @@ Try, in another terminal:
   bin/slipway history demo/shop
   bin/slipway release -f %s --watch --image %s
   bin/slipway abort demo/shop --reason "changed my mind"`,
-		d.stage.TemporalUI, d.shop.Host, d.stage.Gateway, d.stage.Prometheus, d.stage.Kubeconfig, d.stage.Temporal, relative(d.plan), next)
+		d.stage.TemporalUI, d.shop.Host, d.stage.Gateway, d.stage.Prometheus, d.stage.Kubeconfig, d.stage.Temporal, relative(d.plan(plan.StrategyCanary)), next)
 	<-ctx.Done()
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // The three outcomes of a story.
@@ -31,8 +33,11 @@ const intoHold = 2 * time.Second
 // story is one release, and how it should go.
 type story struct {
 	name, title string
-	version     string
-	env         map[string]string
+	// strategy whose plan is released; rollback needs none.
+	strategy string
+	// version that is released, or that a rollback brings back.
+	version string
+	env     map[string]string
 	// during happens while the release runs.
 	during func(context.Context, *demo, time.Time) error
 	want   string
@@ -47,26 +52,43 @@ func stories() []story {
 	return []story{
 		{
 			name: "good", title: "A good release: v2 takes over in steps; the old track is retired after the bake",
-			version: "v2", want: promoted, shares: all,
+			strategy: plan.StrategyCanary, version: "v2", want: promoted, shares: all,
 		},
 		{
 			name: "bad", title: "A bad release: v3 fails 5 % of its requests; it is caught and taken back",
-			version: "v3", env: map[string]string{"ERROR_RATE": "0.05"}, want: undone, shares: []int{10, 0}, mayFail: 30,
+			strategy: plan.StrategyCanary, version: "v3", env: map[string]string{"ERROR_RATE": "0.05"}, want: undone, shares: []int{10, 0}, mayFail: 30,
 		},
 		{
-			name:    "crash",
-			title:   fmt.Sprintf("A crash: at 25 %% the worker is killed with kill -9, and another one starts %s later; v4 goes on where it was", aliveAfter),
-			version: "v4", during: crash, want: promoted, shares: all,
+			name:     "crash",
+			title:    fmt.Sprintf("A crash: at 25 %% the worker is killed with kill -9, and another one starts %s later; v4 goes on where it was", aliveAfter),
+			strategy: plan.StrategyCanary, version: "v4", during: crash, want: promoted, shares: all,
 		},
 	}
 }
 
-// choose takes the stories for an argument. There are no longer ones yet.
-func choose(which string) ([]story, error) {
-	if which != "" && which != "all" {
-		return nil, fmt.Errorf("stories %q: write all, or nothing", which)
+// longer are the other strategies, and the way back after a promotion.
+func longer() []story {
+	return []story{
+		{
+			name: "switch", title: "Blue-green: v5 is tested where nobody is, then everybody is switched over in one write",
+			strategy: plan.StrategyBlueGreen, version: "v5", want: promoted, shares: []int{100, 0},
+		},
+		{
+			name: "rollback", title: "A rollback: v5 was promoted and is not wanted after all; v4 comes back",
+			strategy: workflows.StrategyRollback, version: "v4", want: promoted, shares: []int{100, 0},
+		},
 	}
-	return stories(), nil
+}
+
+// choose takes the stories for an argument.
+func choose(which string) ([]story, error) {
+	switch which {
+	case "":
+		return stories(), nil
+	case "all":
+		return append(stories(), longer()...), nil
+	}
+	return nil, fmt.Errorf("stories %q: write all, or nothing", which)
 }
 
 // tell releases, shows the release live, and looks at what users and the route have seen.
@@ -82,7 +104,7 @@ func (d *demo) tell(ctx context.Context, number int, s story) (Result, error) {
 	}
 	d.shop.Cut()
 	began := d.now()
-	outcome, err := d.release(ctx, image, func(ctx context.Context) error {
+	outcome, err := d.slipway(ctx, d.command(s, image), func(ctx context.Context) error {
 		if s.during == nil {
 			return nil
 		}
@@ -99,7 +121,7 @@ func (d *demo) tell(ctx context.Context, number int, s story) (Result, error) {
 	}
 	shares := d.shop.Route.Shares(began)
 	r := Result{
-		Name: s.name, Strategy: "canary", Outcome: outcome, Seconds: took.Seconds(), Requests: requests.Requests,
+		Name: s.name, Strategy: s.strategy, Outcome: outcome, Seconds: took.Seconds(), Requests: requests.Requests,
 		Failed: requests.Failed, FailedByVersion: requests.FailedByVersion, MaxWeight: slices.Max(append(shares, 0)), Shares: shares,
 	}
 	r.Problems = s.problems(r, requests)
@@ -107,11 +129,19 @@ func (d *demo) tell(ctx context.Context, number int, s story) (Result, error) {
 	return r, nil
 }
 
-// release runs `slipway release --watch` on this terminal, and something beside it.
-func (d *demo) release(ctx context.Context, image string, beside func(context.Context) error) (string, error) {
+// command is what a person would type.
+func (d *demo) command(s story, image string) []string {
+	if s.strategy == workflows.StrategyRollback {
+		return []string{"rollback", "demo/shop", "--watch"}
+	}
+	return []string{"release", "-f", d.plan(s.strategy), "--image", image, "--watch"}
+}
+
+// slipway runs a command on this terminal that ends with its release, and something beside it.
+func (d *demo) slipway(ctx context.Context, args []string, beside func(context.Context) error) (string, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	cmd := d.stage.Command(ctx, "release", "-f", d.plan, "--image", image, "--watch")
+	cmd := d.stage.Command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = d.out, d.out
 	done := make(chan error, 1)
 	go func() { done <- beside(ctx) }()

@@ -32,31 +32,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// run has ended the sandbox when it returns.
-func run(m *testing.M) (code int, err error) {
-	if repository, err = filepath.Abs("../../.."); err != nil {
-		return 0, err
-	}
-	dir, err := os.MkdirTemp("", "slipway-machine-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	if shared, err = stage.OpenWithoutWorker(ctx, stage.Options{Repository: repository, Dir: dir, Out: os.Stderr}); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, shared.Close()) }()
-	return m.Run(), nil
+	os.Exit(stage.Tests(stage.OpenWithoutWorker, func(s *stage.Stage) int {
+		shared, repository = s, s.Repository
+		return m.Run()
+	}))
 }
 
 // open starts another sandbox, which ends with the test.

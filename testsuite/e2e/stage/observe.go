@@ -106,3 +106,39 @@ func (o *Observer) Shares(t time.Time) []int {
 
 // Stop ends the watch.
 func (o *Observer) Stop() { close(o.stop) }
+
+// PodCount counts the pods that are made in a namespace.
+type PodCount struct {
+	watch watch.Interface
+	made  chan int
+}
+
+// CountPods begins to count.
+func (p *Shop) CountPods(ctx context.Context) (*PodCount, error) {
+	pods := p.Stage.Kube.CoreV1().Pods(p.Namespace)
+	now, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("count pods of %s: %w", p.Name, err)
+	}
+	w, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: now.ResourceVersion})
+	if err != nil {
+		return nil, fmt.Errorf("count pods of %s: %w", p.Name, err)
+	}
+	c := &PodCount{watch: w, made: make(chan int, 1)}
+	go func() {
+		n := 0
+		for e := range w.ResultChan() {
+			if e.Type == watch.Added {
+				n++
+			}
+		}
+		c.made <- n
+	}()
+	return c, nil
+}
+
+// Stop returns how many were made since.
+func (c *PodCount) Stop() int {
+	c.watch.Stop()
+	return <-c.made
+}

@@ -12,8 +12,12 @@ import (
 
 // Quick are the parts of a plan for a test: what a production plan leaves to the defaults is short.
 type Quick struct {
-	// Steps in YAML's flow style, such as "{weight: 10, hold: 2s}".
+	// Steps of a canary in YAML's flow style, such as "{weight: 10, hold: 2s}".
 	Steps []string
+	// BlueGreen instead: its own fields in YAML's flow style, such as "gate: {within: 1m}"; a space for none.
+	BlueGreen string
+	// Selector switches the root Service without a router, and nothing is measured.
+	Selector bool
 	// Bake; default 2s. AskWithin; default 30s. ReadyWithin; default 30s.
 	Bake, AskWithin, ReadyWithin string
 	// Deployment, Service and Route that the plan names; default: the shop's own.
@@ -34,27 +38,33 @@ kind: Plan
 metadata: {name: %[1]s, environment: test}
 spec:
   target: {namespace: %[1]s, deployment: %[2]s, service: %[3]s}
-  traffic: {gatewayAPI: {route: %[4]s}}
-  strategy:
-    canary:
-      steps: [%[5]s]
-      bake: %[6]s
-      readyWithin: %[8]s
-      settleWithin: 20s
+  traffic: {%[4]s}
+  strategy: {%[5]s, bake: %[6]s, readyWithin: %[7]s, settleWithin: 20s}}
   analysis:
-    source: {prometheus: {preset: traefik}}
+    %[8]s
     warmUp: 1s
     interval: 1s
+    window: %[10]s
     minRequests: 20
     patience: 5s
-    askWithin: %[7]s
+    askWithin: %[9]s
     errors: {tolerate: 1.25x}
 `
 
 // Plan writes a plan for the shop into a file and returns its name.
 func (p *Shop) Plan(q Quick) (string, error) {
-	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), cmp.Or(q.Route, p.Name),
-		strings.Join(q.Steps, ", "), cmp.Or(q.Bake, "2s"), cmp.Or(q.AskWithin, "30s"), cmp.Or(q.ReadyWithin, "30s"))
+	strategy, window := "canary: {steps: ["+strings.Join(q.Steps, ", ")+"]", "5m"
+	if q.BlueGreen != "" {
+		// What stable does is measured for one window before the switch.
+		strategy, window = "blueGreen: {"+strings.TrimSpace(q.BlueGreen), "5s"
+	}
+	traffic, source := "gatewayAPI: {route: "+cmp.Or(q.Route, p.Name)+"}", "source: {prometheus: {preset: traefik}}"
+	if q.Selector {
+		traffic, source = "service: {}", "source: {}"
+	}
+	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
+		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window)
+	text = strings.ReplaceAll(text, "{, ", "{")
 	file := filepath.Join(p.Stage.Dir, p.Name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -168,6 +170,17 @@ func (p *Shop) measured(ctx context.Context) error {
 		err = errors.New("no requests counted yet")
 	}
 	return err
+}
+
+// Callers are inside the cluster: they use the root Service, at a rate in requests per second, each with a
+// new connection, until their load is stopped.
+func (p *Shop) Callers(ctx context.Context, rate int) (*load.Run, error) {
+	root, err := p.Stage.Kube.CoreV1().Services(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("find Service of the shop: %w", err)
+	}
+	url, header := p.Stage.Inside(net.JoinHostPort(root.Spec.ClusterIP, strconv.Itoa(int(root.Spec.Ports[0].Port))))
+	return load.Start(load.Options{URL: url, Header: header, Rate: rate}), nil
 }
 
 // Faults go wrong with every version at once.

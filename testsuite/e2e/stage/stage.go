@@ -37,8 +37,8 @@ type Options struct {
 // Stage is a sandbox with a worker.
 type Stage struct {
 	*sandbox.Sandbox
-	// Dir holds all state, Bin the programs.
-	Dir, Bin string
+	// Repository is the root of Slipway's source, Dir holds all state, Bin the programs.
+	Repository, Dir, Bin string
 	// Kube and Gateways act as the cluster's administrator.
 	Kube     kubernetes.Interface
 	Gateways versioned.Interface
@@ -63,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Stage, error) {
 
 // OpenWithoutWorker starts a sandbox and gives the worker's service account its rights.
 func OpenWithoutWorker(ctx context.Context, o Options) (*Stage, error) {
-	s := &Stage{Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin")}
+	s := &Stage{Repository: o.Repository, Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin")}
 	for _, name := range []string{"driver", "worker", "slipway"} {
 		if _, err := os.Stat(filepath.Join(s.Bin, name)); err != nil {
 			return nil, fmt.Errorf("find programs: %w; run `make build`", err)

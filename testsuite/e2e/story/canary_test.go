@@ -100,7 +100,7 @@ func TestAKilledWorkerLosesNoPlaceAndRepeatsNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, scheduled["WatchTrack"], "one per step and one for the bake: no hold began again")
-	require.Equal(t, 4, scheduled["SetTrafficWeight"])
+	require.Equal(t, 4, scheduled["ShiftTraffic"])
 	require.Equal(t, 1, scheduled["DeployCandidate"])
 }
 

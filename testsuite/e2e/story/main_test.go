@@ -5,6 +5,7 @@ package story_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,30 +32,16 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "slipway-story-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if world, err = stage.Open(ctx, stage.Options{Repository: "../../..", Dir: dir, Out: os.Stderr}); err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, world.Close()) }()
-	if temporal, err = world.Dial(ctx); err != nil {
-		return 1, err
-	}
-	defer temporal.Close()
-	return m.Run(), nil
+	os.Exit(stage.Tests(stage.Open, func(s *stage.Stage) int {
+		world = s
+		var err error
+		if temporal, err = s.Dial(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer temporal.Close()
+		return m.Run()
+	}))
 }
 
 // openShop closes it with the test.
@@ -142,6 +129,23 @@ func (r *telling) end() (stage.Said, load.Report) {
 		require.FailNow(r.t, "the release does not end")
 		return stage.Said{}, load.Report{}
 	}
+}
+
+// summary is what users have seen since the load was cut last.
+func summary(shop *stage.Shop) load.Report { return load.Summarize(shop.Cut()) }
+
+// releaseOf is the ID of the oldest release of an image in a list of the command line.
+func releaseOf(t *testing.T, list, image string) string {
+	t.Helper()
+	var all []struct{ ID, Image string }
+	require.NoError(t, json.Unmarshal([]byte(list), &all))
+	for _, r := range slices.Backward(all) {
+		if r.Image == image {
+			return r.ID
+		}
+	}
+	require.FailNow(t, "not in the list", list)
+	return ""
 }
 
 // tell gives a command and expects it to be accepted.

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"strings"
 	"time"
 )
 
@@ -17,7 +19,7 @@ type partState struct {
 	Restarts int    `json:"restarts"`
 }
 
-// serve lets whoever knows the token kill and start parts.
+// serve lets whoever knows the token kill and start parts, and reach what only the cluster's network can.
 func serve(l net.Listener, s *supervisor, token string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /parts", func(w http.ResponseWriter, _ *http.Request) {
@@ -33,8 +35,26 @@ func serve(l net.Listener, s *supervisor, token string) {
 	mux.HandleFunc("POST /parts/{name}/start", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, s.start(r.Context(), r.PathValue("name")))
 	})
+	mux.Handle("GET /cluster/{address}/", inside())
 	server := &http.Server{Handler: guarded(mux, token), ReadHeaderTimeout: 5 * time.Second}
 	_ = server.Serve(l) // it ends with the process
+}
+
+// inside passes requests on to an address of the cluster's own network, each on a connection of its own, as
+// a caller inside the cluster would open it.
+func inside() http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			address := r.In.PathValue("address")
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", address
+			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/cluster/"+address)
+			r.Out.Header.Del("Authorization")
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
+	}
 }
 
 // guarded keeps other users of the machine out.

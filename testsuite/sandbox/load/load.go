@@ -8,6 +8,7 @@ package load
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,6 +24,8 @@ const maxInFlight = 2000
 type Options struct {
 	// URL to get; Host is the Host header, if it is another.
 	URL, Host string
+	// Header of every request.
+	Header http.Header
 	// Rate in requests per second.
 	Rate int
 	// NewConnections opens a connection for every request, as users that come and go do.
@@ -69,6 +72,7 @@ func Start(o Options) *Run {
 		vegeta.Connections(maxInFlight), vegeta.MaxBody(256),
 	)
 	target := vegeta.Target{Method: http.MethodGet, URL: o.URL, Header: http.Header{}}
+	maps.Copy(target.Header, o.Header)
 	if o.Host != "" {
 		target.Header.Set("Host", o.Host)
 	}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// Return asks for an earlier version back.
+type Return struct {
+	Lane Lane
+	// To is the ID of a promoted release whose image is wanted; empty: what ran before the newest one.
+	To string
+	By string
+}
+
+// Returning is a rollback that has been started.
+type Returning struct {
+	ID    string `json:"id"`
+	Image string `json:"image"`
+}
+
+// Rollback brings an earlier image back, by the plan of the newest promoted release. It refuses while a
+// release runs, whose abort is the way back, and names what can be gone back to when To is none of it.
+func (c *Client) Rollback(ctx context.Context, r Return) (Returning, error) {
+	runs, err := c.History(ctx, r.Lane, maxPage)
+	if err != nil {
+		return Returning{}, err
+	}
+	if len(runs) > 0 && runs[0].Ended.IsZero() {
+		return Returning{}, fmt.Errorf("release %s of %s is running: `slipway abort %s` takes it back", runs[0].ID, r.Lane, r.Lane)
+	}
+	promoted := slices.DeleteFunc(runs, func(p Past) bool { return p.Phase != workflows.Promoted })
+	if len(promoted) == 0 {
+		return Returning{}, fmt.Errorf("no release of %s was promoted, as far back as Temporal knows; there is nothing to go back from", r.Lane)
+	}
+	in, err := c.input(ctx, r.Lane, promoted[0].run)
+	if err != nil {
+		return Returning{}, err
+	}
+	image, err := c.earlier(ctx, r, promoted)
+	if err != nil {
+		return Returning{}, err
+	}
+	in.ID, in.Image, in.RequestedBy = newID(r.Lane), image, r.By
+	err = c.start(ctx, r.Lane, job{workflow: "Rollback", what: "rollback to " + image, in: in})
+	return Returning{ID: in.ID, Image: image}, err
+}
+
+// earlier is the image that is wanted back.
+func (c *Client) earlier(ctx context.Context, r Return, promoted []Past) (string, error) {
+	newest := promoted[0]
+	if r.To == "" {
+		var s workflows.Status
+		if err := c.temporal.GetWorkflow(ctx, r.Lane.String(), newest.run).Get(ctx, &s); err != nil {
+			return "", fmt.Errorf("read the end of release %s: %w", newest.ID, err)
+		}
+		return s.StableImage, nil
+	}
+	var known []string
+	for _, p := range promoted {
+		if p.ID == r.To && p.Image == newest.Image {
+			return "", fmt.Errorf("%s is what runs already, by release %s", p.Image, newest.ID)
+		}
+		if p.ID == r.To {
+			return p.Image, nil
+		}
+		if p.Image != newest.Image {
+			known = append(known, p.ID)
+		}
+	}
+	if len(known) == 0 {
+		return "", fmt.Errorf("no release %s of %s was promoted; without --to, what ran before %s comes back", r.To, r.Lane, newest.ID)
+	}
+	return "", fmt.Errorf("no release %s of %s was promoted; these were: %s", r.To, r.Lane, strings.Join(known, ", "))
+}
+
+// input is what a run was started with.
+func (c *Client) input(ctx context.Context, lane Lane, run string) (workflows.ReleaseIn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var in workflows.ReleaseIn
+	events := c.temporal.GetWorkflowHistory(ctx, lane.String(), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := events.Next()
+	if err != nil {
+		return in, fmt.Errorf("read how the last release of %s began: %w", lane, err)
+	}
+	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	if err := converter.GetDefaultDataConverter().FromPayloads(payloads, &in); err != nil {
+		return in, fmt.Errorf("read how the last release of %s began: %w", lane, err)
+	}
+	return in, nil
+}

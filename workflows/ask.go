@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// pass ends a step that was judged well: its gate asks, if it has one.
+func (r *release) pass(ctx workflow.Context, s *StepStatus, g *plan.Gate) error {
+	if g != nil && r.promoted == nil {
+		s.State = Asking
+		if err := r.gate(ctx, *g); err != nil {
+			return err
+		}
+	}
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
+	s.State = Passed
+	if r.promoted != nil {
+		s.State = Skipped
+	}
+	return nil
+}
+
+// gate asks the people that the plan names.
+func (r *release) gate(ctx workflow.Context, g plan.Gate) error {
+	return r.ask(ctx, ask{
+		text:     fmt.Sprintf("approval by %d of %v", g.Quorum, g.Approvers),
+		question: question{approvers: g.Approvers, quorum: g.Quorum}, within: g.Within,
+	})
+}
+
+// ask is a question to people; its silence at the deadline is a no.
+type ask struct {
+	question
+	text   string
+	within plan.Duration
+}
+
+func (r *release) ask(ctx workflow.Context, a ask) error {
+	q := a.question
+	r.question = &q
+	defer func() { r.question = nil }()
+	deadline := workflow.Now(ctx).Add(a.within.D())
+	r.note(ctx, "asked: %s", a.text)
+	r.at(ctx, moment{next: a.text, owner: OwnerPeople, deadline: deadline, atDeadline: "the release is undone"})
+	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.promoted != nil })
+	if err == nil && !answered {
+		return stop("nobody answered within %s: %s", a.within, a.text)
+	}
+	return err
+}
+
+// pauseWithin is how long a pause can last: nobody may be waiting any more.
+const pauseWithin = plan.Duration(7 * 24 * time.Hour)
+
+// rest stays where it is while the release is paused, with the candidate watched.
+func (r *release) rest(ctx workflow.Context) error {
+	if !r.paused {
+		return nil
+	}
+	deadline := workflow.Now(ctx).Add(pauseWithin.D())
+	r.at(ctx, moment{
+		next: "resume, promote or abort the paused release", owner: OwnerPeople,
+		deadline: deadline, atDeadline: "the release is undone",
+	})
+	resumed, err := r.guard(ctx, deadline, func() bool { return !r.paused })
+	if err == nil && !resumed {
+		return stop("paused for %s without anybody coming back to it", pauseWithin)
+	}
+	return err
+}

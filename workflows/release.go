@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// release is what all strategies share: what people have said, what was found in the cluster, how far
+// it has come, and what would have to be undone.
+type release struct {
+	commands
+	in     ReleaseIn
+	pace   pace
+	status Status
+	limits plan.Analysis
+	// gates are those of the plan, one for each step of the status; nil where a step has none.
+	gates []*plan.Gate
+
+	tracks activities.Tracks
+	route  activities.Route
+	fence  activities.Fence
+	undo   undoStack
+	// reference is what stable did when it last served beside the candidate, or before it.
+	reference decide.Counts
+	// cancel ends the way forward.
+	cancel workflow.CancelFunc
+}
+
+// pace is how long a strategy waits for what.
+type pace struct{ bake, ready, settle plan.Duration }
+
+// tempo is the pace of the strategy that a plan names.
+func tempo(s plan.Strategy) pace {
+	switch {
+	case s.Canary != nil:
+		return pace{bake: s.Canary.Bake, ready: s.Canary.ReadyWithin, settle: s.Canary.SettleWithin}
+	case s.BlueGreen != nil:
+		return pace{bake: s.BlueGreen.Bake, ready: s.BlueGreen.ReadyWithin, settle: s.BlueGreen.SettleWithin}
+	}
+	return pace{}
+}
+
+// step of the plan, as the status shows it.
+func (r *release) step(s StepStatus, gate *plan.Gate) {
+	s.State = Pending
+	r.status.Track = append(r.status.Track, s)
+	r.gates = append(r.gates, gate)
+	r.status.Steps = len(r.status.Track)
+}
+
+// prepare makes a release that has done nothing yet and hears every command.
+func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*release, workflow.Context, error) {
+	r := &release{
+		commands: commands{seen: map[string]bool{}},
+		in:       in, pace: p, limits: *in.Plan.Spec.Analysis,
+		status: Status{
+			ID: in.ID, Service: in.Plan.Metadata.Name, Environment: in.Plan.Metadata.Environment,
+			Namespace: in.Plan.Spec.Target.Namespace, Strategy: strategy, Image: in.Image, RequestedBy: in.RequestedBy,
+			Phase: Preflight, Started: workflow.Now(ctx),
+		},
+	}
+	if err := r.listen(ctx); err != nil {
+		return nil, nil, err
+	}
+	ctx, r.cancel = workflow.WithCancel(ctx)
+	return r, ctx, nil
+}
+
+// unplanned is how a workflow fails that was started with a plan of another strategy.
+func unplanned(strategy string) error {
+	return temporal.NewNonRetryableApplicationError("the plan has no "+strategy+" strategy, or lacks what it needs", string(Refused), nil)
+}
+
+// preflight looks at everything the release will need, and changes nothing but the fence.
+func (r *release) preflight(ctx workflow.Context) error {
+	if err := r.attributes(ctx,
+		ServiceAttribute.ValueSet(r.status.Service), EnvironmentAttribute.ValueSet(r.status.Environment),
+		StrategyAttribute.ValueSet(r.status.Strategy), PhaseAttribute.ValueSet(string(Preflight)), WeightAttribute.ValueSet(0),
+	); err != nil {
+		return err
+	}
+	r.at(ctx, moment{next: "check the target, the route and the metrics"})
+	target := r.in.Plan.Spec.Target
+	tracks, err := call(ctx, reading(), "Look at "+target.Namespace+"/"+target.Deployment, cluster.InspectTarget,
+		activities.InspectTargetIn{Target: target, Image: r.in.Image})
+	if err != nil {
+		return err
+	}
+	r.tracks = tracks
+	r.status.Stable, r.status.StableImage, r.status.Candidate = tracks.Stable, tracks.StableImage, tracks.Candidate
+	r.route = activities.Route{
+		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
+		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, Port: tracks.Port,
+	}
+	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
+		return err
+	}
+	if r.measured() {
+		err := do(ctx, reading(), "Check that the metrics know the service", analysis.CheckMetrics,
+			activities.WatchIn{Analysis: r.limits, Route: r.route})
+		if err != nil {
+			return err
+		}
+	}
+	r.fence.Release, err = call(ctx, reading(), "Take the fence", cluster.TakeFence,
+		activities.TakeFenceIn{Target: target, ReleaseID: r.in.ID})
+	if err != nil {
+		return err
+	}
+	r.note(ctx, "preflight passed: stable is %s, candidate will be %s", tracks.Stable, tracks.Candidate)
+	return nil
+}
+
+// finish retires the old track and tells that the release is over.
+func (r *release) finish(ctx workflow.Context) (Status, error) {
+	if err := r.retire(ctx); err != nil {
+		return r.callPerson(ctx, []string{"scale " + r.tracks.Stable + " to zero: " + plain(err)}, "the new version serves everything")
+	}
+	return r.end(ctx, Promoted, fmt.Sprintf("%s serves everything from %s", r.in.Image, r.tracks.Candidate))
+}
+
+// end writes the last line of the story.
+func (r *release) end(ctx workflow.Context, p Phase, outcome string) (Status, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	r.status.Ended, r.status.Outcome = workflow.Now(ctx), outcome
+	r.note(ctx, "%s: %s", p, outcome)
+	err := r.enter(ctx, p)
+	r.at(ctx, moment{next: "nothing: the release has ended"})
+	return r.status, err
+}
+
+// write is the identity of the next mutation.
+func (r *release) write() activities.Write {
+	r.fence.Step++
+	return activities.Write{ReleaseID: r.in.ID, Fence: r.fence}
+}

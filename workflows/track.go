@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// drain is how long the candidate's pods stay after the gateway has sent their traffic elsewhere, for
+// requests under way and for connections that have not heard yet.
+const drain = 2 * time.Second
+
+// deploy makes the candidate track and waits until all its pods are ready. It gets no traffic yet.
+func (r *release) deploy(ctx workflow.Context) error {
+	if err := r.enter(ctx, Deploying); err != nil {
+		return err
+	}
+	target, t := r.in.Plan.Spec.Target, r.tracks
+	within := r.pace.ready.D()
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{next: "all pods of " + t.Candidate + " become ready", deadline: deadline, atDeadline: "the release is undone"})
+	r.undo.push(compensation{name: "retire " + t.Candidate, run: r.removeCandidate})
+	err := do(ctx, creating(), "Deploy "+t.Candidate, cluster.DeployCandidate,
+		activities.DeployCandidateIn{Write: r.write(), Target: target, Tracks: t, Image: r.in.Image})
+	if err != nil {
+		return err
+	}
+	r.note(ctx, "deployed %s", t.Candidate)
+	ready, err := call(ctx, waiting(within), "Wait until "+t.Candidate+" is ready", cluster.AwaitReady, activities.AwaitReadyIn{
+		Namespace: target.Namespace, Deployment: t.Candidate, Image: r.in.Image, Replicas: t.Replicas, Deadline: deadline,
+	})
+	if err != nil {
+		return err
+	}
+	if !ready.Ready {
+		return stop("%s was not ready within %s: %s", t.Candidate, r.pace.ready, ready.Reason)
+	}
+	r.note(ctx, "%s is ready with %d pods", t.Candidate, t.Replicas)
+	return r.rest(ctx)
+}
+
+// shift gives the candidate its share and waits until the router serves it.
+func (r *release) shift(ctx workflow.Context, weight int) error {
+	if r.status.MaxWeight == 0 {
+		r.undo.push(compensation{name: "send all requests to " + r.tracks.Stable, frees: true, run: r.shiftBack})
+	}
+	r.status.MaxWeight = max(r.status.MaxWeight, weight)
+	within := r.pace.settle.D()
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{
+		next:     fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate),
+		deadline: deadline, atDeadline: "the release is undone",
+	})
+	s, err := call(ctx, waiting(within), fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), traffic.ShiftTraffic,
+		activities.ShiftTrafficIn{
+			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: weight}, Deadline: deadline,
+		})
+	if err != nil {
+		return err
+	}
+	if !s.Settled {
+		return r.unsettled(weight, s)
+	}
+	r.note(ctx, "shifted %d %% to %s", weight, r.tracks.Candidate)
+	return r.weighed(ctx, weight)
+}
+
+func (r *release) unsettled(weight int, s activities.Settled) error {
+	return stop("the router did not take up %d %% within %s: %s", weight, r.pace.settle, s.Reason)
+}
+
+// settled waits, on the way back, until the router says that it serves the weight.
+func (r *release) settled(ctx workflow.Context, weight int) error {
+	within := r.pace.settle.D()
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{next: fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate), deadline: deadline, atDeadline: "a person is asked"})
+	s, err := call(ctx, waiting(within), fmt.Sprintf("Wait until the router serves %d %%", weight), traffic.AwaitTraffic,
+		activities.AwaitTrafficIn{Route: r.route, Weight: weight, Deadline: deadline})
+	if err == nil && !s.Settled {
+		err = r.unsettled(weight, s)
+	}
+	return err
+}
+
+// promote gives the candidate every request: those of the gateway first, then those of callers inside
+// the cluster. Without a gateway they are the same. The old track stays warm.
+func (r *release) promote(ctx workflow.Context) error {
+	r.status.Phase = Promoting // searched for from the moment of the weight
+	if err := r.shift(ctx, 100); err != nil || !r.gateway() {
+		return err
+	}
+	r.undo.push(compensation{name: "point Service " + r.route.Stable + " back at " + r.tracks.Stable, frees: true, run: func(ctx workflow.Context) error {
+		return r.pointService(ctx, undoing(), r.tracks.StableSelector)
+	}})
+	return r.pointService(ctx, writing(), r.tracks.CandidateSelector)
+}
+
+// bake watches the candidate alone, with the old track warm behind it.
+func (r *release) bake(ctx workflow.Context) error {
+	if err := r.enter(ctx, Baking); err != nil {
+		return err
+	}
+	r.promoted = nil
+	if err := r.judge(ctx, judgement{what: "the bake", hold: r.pace.bake.D(), weight: 100}); err != nil {
+		return err
+	}
+	return r.rest(ctx)
+}
+
+// gateway reports whether requests come through a router in front of the root Service.
+func (r *release) gateway() bool { return r.route.Traffic.Service == nil }
+
+// settle leaves the route as it was found: the root Service alone, which now selects the new version.
+func (r *release) settle(ctx workflow.Context) error {
+	if !r.gateway() {
+		return ctx.Err()
+	}
+	within := r.pace.settle.D()
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{next: "take the second backend out of the route", deadline: deadline, atDeadline: "the release is undone"})
+	s, err := call(ctx, waiting(within), "Leave the route with Service "+r.route.Stable+" alone", traffic.ShiftTraffic,
+		activities.ShiftTrafficIn{
+			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route}, Deadline: deadline,
+		})
+	if err != nil {
+		return err
+	}
+	if !s.Settled {
+		return r.unsettled(0, s)
+	}
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
+	// An abort can be accepted in the very task that brings the last result: it still comes first.
+	return ctx.Err()
+}
+
+// retire takes the old track out of service. From here on an undo is refused.
+func (r *release) retire(ctx workflow.Context) error {
+	if err := r.enter(ctx, Retiring); err != nil {
+		return err
+	}
+	r.at(ctx, moment{next: "scale " + r.tracks.Stable + " to zero"})
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
+		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable,
+	})
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// untilTold is the length of a watch that ends when a person says so. Another follows it.
+const untilTold = 30 * 24 * time.Hour
+
+// judgement is one verdict that must be had before the release goes on.
+type judgement struct {
+	what   string
+	hold   time.Duration
+	weight int
+	// verdict is where the status shows it, if anywhere.
+	verdict **decide.Verdict
+}
+
+// judge watches for the hold and goes on only with a pass, or where a person takes the place of one.
+func (r *release) judge(ctx workflow.Context, j judgement) error {
+	in := r.watchIn(ctx, j.weight, j.hold)
+	r.at(ctx, moment{
+		next: fmt.Sprintf("%s is judged at %d %%", j.what, j.weight), deadline: in.GiveUpAt,
+		atDeadline: "people are asked, if there is no verdict by then",
+	})
+	watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %d %% for %s", j.weight, plan.Duration(j.hold)), func() bool { return r.promoted != nil })
+	if err != nil || !ended {
+		return err
+	}
+	if j.verdict != nil {
+		*j.verdict = &watched.Verdict
+	}
+	if err := r.judged(ctx, watched.Verdict); err != nil {
+		return err
+	}
+	switch watched.Verdict.Outcome {
+	case decide.Pass:
+		r.keep(watched)
+		return nil
+	case decide.Fail:
+		return stop("%s failed at %d %%: %s", j.what, j.weight, watched.Verdict.Reason)
+	case decide.Unknown:
+	}
+	return r.ask(ctx, ask{
+		text:     fmt.Sprintf("%s could not be measured (%s): go on all the same?", j.what, watched.Verdict.Reason),
+		question: question{quorum: 1}, within: r.limits.AskWithin,
+	})
+}
+
+// keep remembers what stable did, for the time when it no longer serves beside the candidate.
+func (r *release) keep(w activities.Watched) {
+	if w.Stable.Requests > 0 {
+		r.reference = w.Stable
+	}
+}
+
+// guard waits until done or the deadline, with the candidate watched meanwhile: one that turns bad
+// while people are thinking is taken back without them. It reports whether done came first.
+func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bool) (bool, error) {
+	timeCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	late := func() bool { return false }
+	if !deadline.IsZero() {
+		timer := workflow.NewTimerWithOptions(timeCtx, deadline.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "Deadline for people"})
+		late = timer.IsReady
+	}
+	for !done() && !late() {
+		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.status.Weight, untilTold), "Watch while people decide", func() bool { return done() || late() })
+		if err != nil {
+			return false, err
+		}
+		if ended && watched.Verdict.Outcome == decide.Fail {
+			return false, stop("failed at %d %% while people were asked: %s", r.status.Weight, watched.Verdict.Reason)
+		}
+	}
+	return done(), nil
+}
+
+// measured reports whether the plan says where numbers come from.
+func (r *release) measured() bool { return r.limits.Source.Prometheus != nil }
+
+func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) activities.WatchIn {
+	now := workflow.Now(ctx)
+	return activities.WatchIn{
+		Analysis: r.limits, Route: r.route, Weight: weight, Start: now,
+		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
+		CandidateOnly: weight == 100, Reference: r.reference,
+	}
+}
+
+// look begins to watch the candidate's requests; where it gets none, or nobody counts them, its pods.
+func (r *release) look(ctx workflow.Context, in activities.WatchIn, summary string) workflow.Future {
+	p := watching(in.GiveUpAt.Sub(in.Start))
+	if r.measured() && in.Weight > 0 {
+		return start(ctx, p, summary, analysis.WatchTrack, in)
+	}
+	return start(ctx, p, summary, cluster.WatchPods, activities.WatchPodsIn{
+		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image,
+		Interval: r.limits.Interval, HoldUntil: in.HoldUntil, GiveUpAt: in.GiveUpAt,
+	})
+}
+
+// watch follows the candidate until its verdict stands or until says to stop looking. A watch that
+// breaks has measured nothing: unknown.
+func (r *release) watch(ctx workflow.Context, in activities.WatchIn, summary string, until func() bool) (activities.Watched, bool, error) {
+	watchCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	f := r.look(watchCtx, in, summary)
+	if err := workflow.Await(ctx, func() bool { return f.IsReady() || until() }); err != nil {
+		return activities.Watched{}, false, err
+	}
+	if !f.IsReady() {
+		return activities.Watched{}, false, nil
+	}
+	var out activities.Watched
+	if err := f.Get(ctx, &out); err != nil {
+		out.Verdict = decide.CannotMeasure("the watch broke: " + plain(err))
+	}
+	return out, true, ctx.Err()
+}
