@@ -27,7 +27,10 @@ type WatchIn struct {
 	Weight int `json:"weight"`
 	// CandidateOnly is true when stable gets no traffic: Reference stands in for it.
 	CandidateOnly bool `json:"candidateOnly,omitempty"`
-	// Reference is what stable did when it last served beside the candidate.
+	// InPlace is true when both versions answer behind stable: what it does now is judged by Reference, what
+	// it did before.
+	InPlace bool `json:"inPlace,omitempty"`
+	// Reference is what stable did when it last served beside the candidate, or before the release.
 	Reference decide.Counts `json:"reference"`
 }
 
@@ -97,9 +100,7 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 		verdict := a.look(ctx, in, &w)
 		activity.RecordHeartbeat(ctx, w)
 		now := a.Clock.Now()
-		if verdict.Outcome == decide.Fail ||
-			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
-			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
+		if stands(verdict, now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{Verdict: verdict, Stable: w.stable()}, nil
 		}
 		if err := a.Clock.wait(ctx, in.Analysis.Interval.D()); err != nil {
@@ -154,6 +155,9 @@ func (a *Analysis) look(ctx context.Context, in WatchIn, w *watch) decide.Verdic
 		return decide.CannotMeasure("warming up")
 	}
 	w.add(sample, now, in.Analysis.Window.D())
+	if in.InPlace {
+		return decide.Compare(in.Analysis, in.Reference, w.stable())
+	}
 	if in.CandidateOnly {
 		return decide.Compare(in.Analysis, in.Reference, w.candidate())
 	}

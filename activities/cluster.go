@@ -183,26 +183,38 @@ type podWatch struct {
 
 // WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a minute.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
-	var w podWatch
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
-			w = podWatch{}
-		}
-	}
+	w := resumePods(ctx)
 	for {
 		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image})
 		now := a.Clock.Now()
 		verdict := w.judge(r, err, now)
 		activity.RecordHeartbeat(ctx, w)
-		if verdict.Outcome == decide.Fail ||
-			verdict.Outcome == decide.Pass && !now.Before(in.HoldUntil) ||
-			verdict.Outcome == decide.Unknown && !now.Before(in.GiveUpAt) {
+		if stands(verdict, now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{Verdict: verdict}, nil
 		}
 		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
 			return Watched{}, err
 		}
 	}
+}
+
+// resumePods is the state that an earlier attempt has left.
+func resumePods(ctx context.Context) podWatch {
+	var w podWatch
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
+			return podWatch{}
+		}
+	}
+	return w
+}
+
+// stands tells whether a watch ends with this verdict: at once on fail, at the end of the hold on pass, and
+// when patience has run out on unknown.
+func stands(v decide.Verdict, now, holdUntil, giveUpAt time.Time) bool {
+	return v.Outcome == decide.Fail ||
+		v.Outcome == decide.Pass && !now.Before(holdUntil) ||
+		v.Outcome == decide.Unknown && !now.Before(giveUpAt)
 }
 
 // judge is the verdict on what was seen now.

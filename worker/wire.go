@@ -82,8 +82,11 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
 	main.RegisterWorkflow(workflows.Canary)
 	main.RegisterWorkflow(workflows.BlueGreen)
+	main.RegisterWorkflow(workflows.Rolling)
 	main.RegisterWorkflow(workflows.Rollback)
+	main.RegisterWorkflow(workflows.RolloutUndo)
 	main.RegisterActivity(onTarget.workloads)
+	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
 	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
@@ -93,6 +96,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	options.MaxConcurrentActivityExecutionSize = c.Watches
 	watches := worker.New(w.temporal, workflows.WatchTaskQueue, options)
 	watches.RegisterActivity(onTarget.workloads)
+	watches.RegisterActivity(onTarget.rollouts)
 	watches.RegisterActivity(watch)
 	w.queues = []worker.Worker{main, watches}
 	return nil
@@ -110,6 +114,7 @@ func (w *wired) options() worker.Options {
 // targets are the activities that change a cluster.
 type targets struct {
 	workloads *activities.Cluster
+	rollouts  *activities.Rollout
 	traffic   *activities.Traffic
 }
 
@@ -128,6 +133,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	}
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
+		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
 		traffic:   &activities.Traffic{Routers: activities.Routers{GatewayAPI: gatewayapi.New(gateway), Service: service.New(kube)}, Clock: clock},
 	}, nil
 }

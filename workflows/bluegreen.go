@@ -61,7 +61,7 @@ func (b *blueGreen) run(ctx workflow.Context) (Status, error) {
 
 // forward goes from an untouched cluster to a candidate that serves everything and has baked.
 func (b *blueGreen) forward(ctx workflow.Context) error {
-	before := b.measure(ctx)
+	before := b.measure(ctx, "the switch")
 	if err := b.deploy(ctx); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (b *blueGreen) forward(ctx workflow.Context) error {
 	if err := b.approve(ctx); err != nil {
 		return err
 	}
-	if err := b.remember(ctx, before); err != nil {
+	if err := b.remember(ctx, before, "the switch"); err != nil {
 		return err
 	}
 	if err := b.turn(ctx); err != nil {
@@ -81,35 +81,6 @@ func (b *blueGreen) forward(ctx workflow.Context) error {
 		return err
 	}
 	return b.settle(ctx)
-}
-
-// measure begins to count what stable does while it serves alone: never do both tracks serve at once, so
-// this is what the candidate is compared with later.
-func (b *blueGreen) measure(ctx workflow.Context) workflow.Future {
-	if !b.measured() {
-		return nil
-	}
-	in := b.watchIn(ctx, 0, b.limits.Window.D())
-	return start(ctx, watching(in.GiveUpAt.Sub(in.Start)), "Measure "+b.tracks.Stable+" before the switch", analysis.MeasureStable, in)
-}
-
-// remember waits for what stable did. Too few requests are no reason to stop: they leave the absolute
-// limits, and the bake says so.
-func (b *blueGreen) remember(ctx workflow.Context, before workflow.Future) error {
-	if before == nil {
-		return nil
-	}
-	b.at(ctx, moment{
-		next:     "what " + b.tracks.Stable + " does is measured for " + b.limits.Window.String(),
-		deadline: b.status.Started.Add((b.limits.Window + b.limits.Patience).D()), atDeadline: "the switch is judged by absolute limits alone",
-	})
-	var seen activities.Watched
-	if err := before.Get(ctx, &seen); err != nil {
-		return err
-	}
-	b.reference = seen.Stable
-	b.note(ctx, "before the switch: %s", seen.Verdict.Reason)
-	return nil
 }
 
 // preview tests the candidate through its own door.
@@ -137,13 +108,8 @@ func (b *blueGreen) test(ctx workflow.Context, p *plan.Preview) error {
 			return err
 		}
 	}
-	for _, c := range p.Checks {
-		if b.promoted != nil {
-			return nil
-		}
-		if err := b.check(ctx, c); err != nil {
-			return err
-		}
+	if err := b.checkAll(ctx, p.Checks); err != nil {
+		return err
 	}
 	if p.Load != nil && b.promoted == nil {
 		return b.load(ctx, *p.Load)
@@ -166,20 +132,6 @@ func (b *blueGreen) openPreview(ctx workflow.Context, h plan.Header) error {
 
 func (b *blueGreen) closePreview(ctx workflow.Context, p policy) error {
 	return do(ctx, p, "Close the preview route", traffic.ClosePreview, activities.PreviewIn{Write: b.write(), Route: b.route})
-}
-
-func (b *blueGreen) check(ctx workflow.Context, c plan.Check) error {
-	deadline := workflow.Now(ctx).Add(c.Within.D())
-	b.at(ctx, moment{next: "check " + c.Name + " passes", deadline: deadline, atDeadline: "the release is undone"})
-	result, err := call(ctx, waiting(c.Within.D()), "Check "+c.Name, checks.RunCheck, activities.RunCheckIn{Check: c, Deadline: deadline})
-	if err != nil {
-		return err
-	}
-	if !result.Passed {
-		return stop("check %s did not pass within %s: %s", c.Name, c.Within, result.Reason)
-	}
-	b.note(ctx, "check %s passed: %s", c.Name, result.Reason)
-	return nil
 }
 
 func (b *blueGreen) load(ctx workflow.Context, l plan.LoadTest) error {

@@ -16,6 +16,7 @@ var (
 	traffic  *activities.Traffic
 	analysis *activities.Analysis
 	checks   *activities.Checks
+	rollout  *activities.Rollout
 )
 
 // start executes an activity. It is the only place that does.

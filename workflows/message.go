@@ -46,6 +46,8 @@ func Workflow(s plan.Strategy) string {
 		return "Canary"
 	case plan.StrategyBlueGreen:
 		return "BlueGreen"
+	case plan.StrategyRolling:
+		return "Rolling"
 	}
 	return ""
 }
@@ -57,6 +59,15 @@ type ReleaseIn struct {
 	Plan        plan.Plan `json:"plan"`
 	Image       string    `json:"image"`
 	RequestedBy string    `json:"requestedBy"`
+}
+
+// UndoIn starts an undo of a workload that is replaced in place: see [RolloutUndo].
+type UndoIn struct {
+	ID   string    `json:"id"`
+	Plan plan.Plan `json:"plan"`
+	// Revision to go back to, as `kubectl rollout history` numbers them; 0: the one before the present.
+	Revision    int64  `json:"revision,omitempty"`
+	RequestedBy string `json:"requestedBy"`
 }
 
 // Phase of a release.
@@ -93,6 +104,8 @@ type Status struct {
 	Strategy    string `json:"strategy"`
 	Image       string `json:"image"`
 	RequestedBy string `json:"requestedBy"`
+	// Chosen says why this strategy, where the plan left the choice to Slipway.
+	Chosen []string `json:"chosen,omitempty"`
 
 	Phase     Phase `json:"phase"`
 	Weight    int   `json:"weight"`
@@ -111,6 +124,8 @@ type Status struct {
 	AtDeadline string    `json:"atDeadline,omitempty"`
 
 	Stable string `json:"stable,omitempty"`
+	// Pods that stable had when the release began; 0 before it was looked at.
+	Pods int `json:"pods,omitempty"`
 	// StableImage is what stable ran when the release began: what a rollback of it brings back.
 	StableImage string `json:"stableImage,omitempty"`
 	Candidate   string `json:"candidate,omitempty"`

@@ -40,6 +40,13 @@ func undoing() policy {
 	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}
 }
 
+// restoring waits until what is taken back is really back, with the patience of an undo.
+func restoring(within time.Duration) policy {
+	p := waiting(within)
+	p.ScheduleToCloseTimeout += undoing().ScheduleToCloseTimeout
+	return p
+}
+
 // waiting heartbeats until a deadline of its own; the timeout only catches an activity that forgets it.
 func waiting(within time.Duration) policy {
 	return policy{

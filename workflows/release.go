@@ -25,9 +25,11 @@ type release struct {
 	gates []*plan.Gate
 
 	tracks activities.Tracks
-	route  activities.Route
-	fence  activities.Fence
-	undo   undoStack
+	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
+	rolls *inPlace
+	route activities.Route
+	fence activities.Fence
+	undo  undoStack
 	// reference is what stable did when it last served beside the candidate, or before it.
 	reference decide.Counts
 	// cancel ends the way forward.
@@ -42,6 +44,8 @@ func tempo(s plan.Strategy) pace {
 	switch {
 	case s.Canary != nil:
 		return pace{bake: s.Canary.Bake, ready: s.Canary.ReadyWithin, settle: s.Canary.SettleWithin}
+	case s.Rolling != nil:
+		return pace{bake: s.Rolling.Bake, ready: s.Rolling.ReadyWithin}
 	case s.BlueGreen != nil:
 		return pace{bake: s.BlueGreen.Bake, ready: s.BlueGreen.ReadyWithin, settle: s.BlueGreen.SettleWithin}
 	}
@@ -67,6 +71,9 @@ func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*rele
 			Phase: Preflight, Started: workflow.Now(ctx),
 		},
 	}
+	if c := in.Plan.Spec.Strategy.Chosen; c != nil {
+		r.status.Chosen = c.Reasons
+	}
 	if err := r.listen(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -81,10 +88,7 @@ func unplanned(strategy string) error {
 
 // preflight looks at everything the release will need, and changes nothing but the fence.
 func (r *release) preflight(ctx workflow.Context) error {
-	if err := r.attributes(ctx,
-		ServiceAttribute.ValueSet(r.status.Service), EnvironmentAttribute.ValueSet(r.status.Environment),
-		StrategyAttribute.ValueSet(r.status.Strategy), PhaseAttribute.ValueSet(string(Preflight)), WeightAttribute.ValueSet(0),
-	); err != nil {
+	if err := r.announce(ctx); err != nil {
 		return err
 	}
 	r.at(ctx, moment{next: "check the target, the route and the metrics"})
@@ -96,6 +100,7 @@ func (r *release) preflight(ctx workflow.Context) error {
 	}
 	r.tracks = tracks
 	r.status.Stable, r.status.StableImage, r.status.Candidate = tracks.Stable, tracks.StableImage, tracks.Candidate
+	r.status.Pods = int(tracks.Replicas)
 	r.route = activities.Route{
 		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
 		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, Port: tracks.Port,
@@ -103,6 +108,23 @@ func (r *release) preflight(ctx workflow.Context) error {
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err
 	}
+	if err := r.knownAndFenced(ctx); err != nil {
+		return err
+	}
+	r.note(ctx, "preflight passed: stable is %s, candidate will be %s", tracks.Stable, tracks.Candidate)
+	return nil
+}
+
+// announce makes the release findable.
+func (r *release) announce(ctx workflow.Context) error {
+	return r.attributes(ctx,
+		ServiceAttribute.ValueSet(r.status.Service), EnvironmentAttribute.ValueSet(r.status.Environment),
+		StrategyAttribute.ValueSet(r.status.Strategy), PhaseAttribute.ValueSet(string(Preflight)), WeightAttribute.ValueSet(0),
+	)
+}
+
+// knownAndFenced is the end of every preflight: the metrics know the service, and the fence is ours.
+func (r *release) knownAndFenced(ctx workflow.Context) error {
 	if r.measured() {
 		err := do(ctx, reading(), "Check that the metrics know the service", analysis.CheckMetrics,
 			activities.WatchIn{Analysis: r.limits, Route: r.route})
@@ -110,13 +132,10 @@ func (r *release) preflight(ctx workflow.Context) error {
 			return err
 		}
 	}
+	var err error
 	r.fence.Release, err = call(ctx, reading(), "Take the fence", cluster.TakeFence,
-		activities.TakeFenceIn{Target: target, ReleaseID: r.in.ID})
-	if err != nil {
-		return err
-	}
-	r.note(ctx, "preflight passed: stable is %s, candidate will be %s", tracks.Stable, tracks.Candidate)
-	return nil
+		activities.TakeFenceIn{Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID})
+	return err
 }
 
 // finish retires the old track and tells that the release is over.

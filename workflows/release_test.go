@@ -95,9 +95,32 @@ func selector() plan.Plan {
 	return p
 }
 
+// inBatches is a plan of one pod, two pods and all three, with everything that a rolling release can do.
+func inBatches() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy = plan.Strategy{Rolling: &plan.Rolling{
+		Batches:  []plan.Size{plan.Pods(1), plan.Percent(50), plan.Percent(100)},
+		MaxSurge: new(plan.Percent(25)), MaxUnavailable: new(plan.Pods(0)), MinReady: seconds(10),
+		Soak: minutes(5), Bake: minutes(60), ReadyWithin: minutes(2),
+		Checks: []plan.Check{{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(30)}},
+	}}
+	return p
+}
+
+// unmeasured is the least rolling plan: no router, no metrics.
+func unmeasured() plan.Plan {
+	p := inBatches()
+	p.Spec.Traffic, p.Spec.Analysis.Source = plan.Traffic{}, plan.Source{}
+	p.Spec.Strategy.Rolling.Checks = nil
+	return p
+}
+
 // strategies are a plan for each of the ways in which a release can go.
 func strategies() map[string]plan.Plan {
-	return map[string]plan.Plan{"canary": twoSteps(), "blue-green": blueGreen(), "blue-green without a router": selector()}
+	return map[string]plan.Plan{
+		"canary": twoSteps(), "blue-green": blueGreen(), "blue-green without a router": selector(),
+		"rolling": inBatches(), "rolling without metrics": unmeasured(),
+	}
 }
 
 // everyStrategy runs a test for each.
@@ -111,6 +134,9 @@ func everyStrategy(t *testing.T, test func(*testing.T, plan.Plan)) {
 func bake(p plan.Plan) time.Duration {
 	if c := p.Spec.Strategy.Canary; c != nil {
 		return c.Bake.D()
+	}
+	if r := p.Spec.Strategy.Rolling; r != nil {
+		return r.Bake.D()
 	}
 	return p.Spec.Strategy.BlueGreen.Bake.D()
 }
@@ -140,7 +166,14 @@ func (r *release) run() *release {
 	r.env.RegisterWorkflow(workflows.Canary)
 	r.env.RegisterWorkflow(workflows.BlueGreen)
 	r.env.RegisterWorkflow(workflows.Rollback)
-	r.env.ExecuteWorkflow(r.workflow, r.in)
+	r.env.RegisterWorkflow(workflows.Rolling)
+	return r.execute(r.workflow, r.in)
+}
+
+// execute ends with the workflow.
+func (r *release) execute(workflow, in any) *release {
+	r.t.Helper()
+	r.env.ExecuteWorkflow(workflow, in)
 	require.True(r.t, r.env.IsWorkflowCompleted())
 	r.err = r.env.GetWorkflowError()
 	r.status = r.query()
@@ -214,6 +247,13 @@ func (r *release) promoted() {
 	r.t.Helper()
 	require.NoError(r.t, r.err)
 	require.Equal(r.t, workflows.Promoted, r.status.Phase, r.story())
+	if r.in.Plan.Spec.Strategy.Rolling != nil {
+		require.Empty(r.t, cmp.Diff(world.State{
+			Tracks:  map[string]world.Track{world.Stable: {Image: world.NewImage, Size: world.Replicas}},
+			Serving: world.Stable, Rollout: world.Rollout{New: world.Replicas},
+		}, r.world.State()))
+		return
+	}
 	require.Empty(r.t, cmp.Diff(world.State{
 		Tracks: map[string]world.Track{
 			world.Stable:    {Image: world.OldImage},

@@ -26,7 +26,7 @@ type rollback struct{ *release }
 //
 // It returns and fails as [Canary] does: a rollback that does not become ready changes nothing for users.
 func Rollback(ctx workflow.Context, in ReleaseIn) (Status, error) {
-	if in.Plan.Spec.Analysis == nil {
+	if in.Plan.Spec.Analysis == nil || in.Plan.Spec.Strategy.Rolling != nil { // that has RolloutUndo
 		return Status{}, unplanned(StrategyRollback)
 	}
 	p := tempo(in.Plan.Spec.Strategy)

@@ -26,6 +26,7 @@ func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
 		for _, op := range []world.Op{
 			world.Inspect, world.TakeFence, world.Deploy, world.Readiness, world.Switch, world.Retire,
 			world.ReadRoute, world.SetWeight, world.Verify, world.Check, world.Measure, world.Preview, world.Probe,
+			world.Find, world.Roll, world.Look, world.HandBack,
 		} {
 			t.Run(string(op), func(t *testing.T) {
 				r := prepare(t, p)
@@ -38,10 +39,14 @@ func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
 
 func TestAPreflightThatRefusesChangesNothing(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
-		for _, op := range []world.Op{world.Inspect, world.ReadRoute, world.Check, world.TakeFence} {
-			if op == world.Check && p.Spec.Analysis.Source.Prometheus == nil {
-				continue
-			}
+		preflight := []world.Op{world.Inspect, world.ReadRoute, world.TakeFence}
+		if p.Spec.Strategy.Rolling != nil {
+			preflight = []world.Op{world.Find, world.TakeFence}
+		}
+		if p.Spec.Analysis.Source.Prometheus != nil {
+			preflight = append(preflight, world.Check)
+		}
+		for _, op := range preflight {
 			t.Run(string(op), func(t *testing.T) {
 				r := prepare(t, p)
 				r.world.Fail(op, 0, fault.New(fault.Invalid, "it cannot work"))

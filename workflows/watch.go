@@ -58,7 +58,7 @@ func (r *release) judge(ctx workflow.Context, j judgement) error {
 
 // keep remembers what stable did, for the time when it no longer serves beside the candidate.
 func (r *release) keep(w activities.Watched) {
-	if w.Stable.Requests > 0 {
+	if w.Stable.Requests > 0 && r.rolls == nil {
 		r.reference = w.Stable
 	}
 }
@@ -93,8 +93,37 @@ func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) 
 	return activities.WatchIn{
 		Analysis: r.limits, Route: r.route, Weight: weight, Start: now,
 		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
-		CandidateOnly: weight == 100, Reference: r.reference,
+		CandidateOnly: weight == 100 && r.rolls == nil, InPlace: r.rolls != nil, Reference: r.reference,
 	}
+}
+
+// measure begins to count what stable does while it serves alone. Where both versions never serve beside each
+// other, this is what the new one is compared with later.
+func (r *release) measure(ctx workflow.Context, until string) workflow.Future {
+	if !r.measured() {
+		return nil
+	}
+	in := r.watchIn(ctx, 0, r.limits.Window.D())
+	return start(ctx, watching(in.GiveUpAt.Sub(in.Start)), "Measure "+r.status.Stable+" before "+until, analysis.MeasureStable, in)
+}
+
+// remember waits for what stable did. Too few requests are no reason to stop: they leave the absolute
+// limits, and the bake says so.
+func (r *release) remember(ctx workflow.Context, before workflow.Future, until string) error {
+	if before == nil {
+		return nil
+	}
+	r.at(ctx, moment{
+		next:     "what " + r.status.Stable + " does is measured for " + r.limits.Window.String(),
+		deadline: r.status.Started.Add((r.limits.Window + r.limits.Patience).D()), atDeadline: until + " is judged by absolute limits alone",
+	})
+	var seen activities.Watched
+	if err := before.Get(ctx, &seen); err != nil {
+		return err
+	}
+	r.reference = seen.Stable
+	r.note(ctx, "before %s: %s", until, seen.Verdict.Reason)
+	return nil
 }
 
 // look begins to watch the candidate's requests; where it gets none, or nobody counts them, its pods.
@@ -102,6 +131,12 @@ func (r *release) look(ctx workflow.Context, in activities.WatchIn, summary stri
 	p := watching(in.GiveUpAt.Sub(in.Start))
 	if r.measured() && in.Weight > 0 {
 		return start(ctx, p, summary, analysis.WatchTrack, in)
+	}
+	if r.rolls != nil {
+		return start(ctx, p, summary, rollout.WatchRollout, activities.WatchRolloutIn{
+			Target: r.in.Plan.Spec.Target, Image: r.in.Image, Held: r.rolls.held,
+			Interval: r.limits.Interval, HoldUntil: in.HoldUntil, GiveUpAt: in.GiveUpAt,
+		})
 	}
 	return start(ctx, p, summary, cluster.WatchPods, activities.WatchPodsIn{
 		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image,

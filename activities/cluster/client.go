@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -30,6 +31,10 @@ const (
 	AnnotationRelease = "slipway.dev/release"
 	// AnnotationSelector on the root Service holds the selector that its owner wrote, as JSON.
 	AnnotationSelector = "slipway.dev/original-selector"
+	// AnnotationKept on a workload that is replaced in place holds the settings that its owner wrote, as JSON,
+	// while a release uses its own; empty once they are handed back. It stays as a mark, because Kubernetes
+	// copies a Deployment's annotations into its revisions, and an old copy must never count again.
+	AnnotationKept = "slipway.dev/kept-settings"
 )
 
 const (
@@ -44,7 +49,10 @@ type Client struct{ kube kubernetes.Interface }
 // New uses a clientset; its rate limits should leave room for an undo.
 func New(kube kubernetes.Interface) *Client { return &Client{kube: kube} }
 
-var _ activities.Workloads = (*Client)(nil)
+var (
+	_ activities.Workloads = (*Client)(nil)
+	_ activities.Rollouts  = (*Client)(nil)
+)
 
 // Fault sorts an error of the Kubernetes API. What names the object and the deed.
 func Fault(err error, what string) error {
@@ -120,4 +128,31 @@ func update[T metav1.Object](
 		return err
 	})
 	return Fault(err, what)
+}
+
+// adjust is update for something that is looked at again and again: it writes only where the change makes
+// a difference, and returns the object as it then is.
+func adjust[T interface {
+	metav1.Object
+	DeepCopy() T
+}](
+	ctx context.Context, name, what string,
+	get func(context.Context, string, metav1.GetOptions) (T, error),
+	put func(context.Context, T, metav1.UpdateOptions) (T, error),
+	change func(T) error,
+) (T, error) {
+	var out T
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		before, err := get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		out = before.DeepCopy()
+		if err := change(out); err != nil || equality.Semantic.DeepEqual(before, out) {
+			return err
+		}
+		out, err = put(ctx, out, metav1.UpdateOptions{FieldManager: manager})
+		return err
+	})
+	return out, Fault(err, what)
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // TakeFence makes the release the holder of the target's Lease "slipway-<deployment>". The fence is
@@ -77,7 +78,16 @@ func (c *Client) lastFence(ctx context.Context, in activities.TakeFenceIn) (int3
 	if root != nil {
 		last = parseFence(root.Annotations[AnnotationFence]).Release
 	}
-	for _, name := range []string{in.Target.Deployment, greenName(in.Target)} {
+	tracks := []string{in.Target.Deployment, greenName(in.Target)}
+	if k := in.Target.Kind; k == plan.KindStatefulSet || k == plan.KindDaemonSet {
+		w, err := c.inPlace(ctx, in.Target)
+		if err != nil {
+			return 0, err
+		}
+		last = max(last, parseFence(w.GetAnnotations()[AnnotationFence]).Release)
+		tracks = nil
+	}
+	for _, name := range tracks {
 		d, err := c.deployment(ctx, in.Target.Namespace, name)
 		if err != nil {
 			return 0, err

@@ -126,7 +126,12 @@ func originalSelector(original *appsv1.Deployment, root *corev1.Service) map[str
 
 // container finds the one that gets the image.
 func container(d *appsv1.Deployment, name string) (*corev1.Container, error) {
-	all := d.Spec.Template.Spec.Containers
+	return containerIn(&d.Spec.Template, name, "Deployment "+d.Name)
+}
+
+// containerIn finds it in the pod template of any workload.
+func containerIn(template *corev1.PodTemplateSpec, name, of string) (*corev1.Container, error) {
+	all := template.Spec.Containers
 	var names []string
 	for i := range all {
 		if all[i].Name == name || name == "" && len(all) == 1 {
@@ -135,9 +140,9 @@ func container(d *appsv1.Deployment, name string) (*corev1.Container, error) {
 		names = append(names, all[i].Name)
 	}
 	if name == "" {
-		return nil, fault.New(fault.Invalid, "Deployment %s has %d containers (%s); name one in spec.target.container", d.Name, len(all), strings.Join(names, ", "))
+		return nil, fault.New(fault.Invalid, "%s has %d containers (%s); name one in spec.target.container", of, len(all), strings.Join(names, ", "))
 	}
-	return nil, fault.New(fault.Invalid, "Deployment %s has no container %s; it has %s", d.Name, name, strings.Join(names, ", "))
+	return nil, fault.New(fault.Invalid, "%s has no container %s; it has %s", of, name, strings.Join(names, ", "))
 }
 
 func replicas(d *appsv1.Deployment) int32 {

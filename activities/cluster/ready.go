@@ -53,15 +53,20 @@ func (c *Client) trouble(ctx context.Context, d *appsv1.Deployment) (string, err
 	if err != nil {
 		return "", Fault(err, "list pods of Deployment "+d.Namespace+"/"+d.Name)
 	}
+	return told(out, pods), nil
+}
+
+// told puts what is wrong behind a colon, each once.
+func told(out []string, pods *corev1.PodList) string {
 	for i := range pods.Items {
 		out = append(out, complaints(&pods.Items[i])...)
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
 	if len(out) == 0 {
-		return "", nil
+		return ""
 	}
-	return ": " + strings.Join(out, "; "), nil
+	return ": " + strings.Join(out, "; ")
 }
 
 // complaints are the reasons why a pod is not ready, the same words for every pod of a track.

@@ -82,7 +82,7 @@ func (a *app) root() *cobra.Command {
 		a.json = output == "json"
 		return nil
 	}
-	root.AddCommand(a.lint(), a.schema(), a.release(), a.status(), a.watch(), a.history(), a.rollback())
+	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.status(), a.watch(), a.history())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Pause, "Stay at the present weight; the watch goes on"},

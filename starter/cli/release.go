@@ -22,7 +22,7 @@ const look = 250 * time.Millisecond
 
 func (a *app) release() *cobra.Command {
 	var file, image, by string
-	var wait, watch bool
+	var f following
 	cmd := &cobra.Command{
 		Use: "release -f FILE --image IMAGE@sha256:…", Short: "Start a release", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,30 +34,64 @@ func (a *app) release() *cobra.Command {
 			if err := order.Check(); err != nil {
 				return err
 			}
-			lane := client.Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
-			return a.with(cmd.Context(), lane.String(), func(c *client.Client, lane client.Lane) error {
-				id, err := c.Release(cmd.Context(), order)
-				if err != nil {
-					return err
-				}
-				if !wait && !watch {
-					return a.started(id, lane)
-				}
-				return a.follow(cmd.Context(), c, lane, watch)
-			})
+			return a.launch(cmd.Context(), p, f, func(c *client.Client) (string, error) { return c.Release(cmd.Context(), order) })
 		},
 	}
 	planFlag(cmd, &file)
 	cmd.Flags().StringVar(&image, "image", "", "image to release, pinned by its digest")
 	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
-	waitFlags(cmd, &wait, &watch)
+	f.flags(cmd)
 	_ = cmd.MarkFlagRequired("image")
 	return cmd
 }
 
-func waitFlags(cmd *cobra.Command, wait, watch *bool) {
-	cmd.Flags().BoolVar(wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
-	cmd.Flags().BoolVarP(watch, "watch", "w", false, "watch it live, and wait for the end")
+// undo brings the pods of a rolling release back.
+func (a *app) undo() *cobra.Command {
+	var file, by string
+	var revision int64
+	var f following
+	cmd := &cobra.Command{
+		Use: "undo -f FILE", Short: "Bring back a former revision of a workload that is released by rolling", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.load(file)
+			if err != nil {
+				return err
+			}
+			back := client.Return{Plan: p, Revision: revision, By: by}
+			if err := back.Check(); err != nil {
+				return err
+			}
+			return a.launch(cmd.Context(), p, f, func(c *client.Client) (string, error) { return c.Undo(cmd.Context(), back) })
+		},
+	}
+	planFlag(cmd, &file)
+	cmd.Flags().Int64Var(&revision, "to-revision", 0, "revision as kubectl rollout history shows it; 0 is the one before the present")
+	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
+	f.flags(cmd)
+	return cmd
+}
+
+// following is what a command does after it has started something.
+type following struct{ wait, watch bool }
+
+func (f *following) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "watch it live, and wait for the end")
+}
+
+// launch starts what takes the plan's lane, and follows it if asked to.
+func (a *app) launch(ctx context.Context, p plan.Plan, f following, begin func(*client.Client) (string, error)) error {
+	lane := client.Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
+	return a.with(ctx, lane.String(), func(c *client.Client, lane client.Lane) error {
+		id, err := begin(c)
+		if err != nil {
+			return err
+		}
+		if !f.wait && !f.watch {
+			return a.started(id, lane)
+		}
+		return a.follow(ctx, c, lane, f.watch)
+	})
 }
 
 func (a *app) started(id string, lane client.Lane) error {

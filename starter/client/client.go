@@ -81,25 +81,60 @@ func (c *Client) Release(ctx context.Context, o Order) (string, error) {
 	if err := o.Check(); err != nil {
 		return "", err
 	}
-	lane := Lane{Environment: o.Plan.Metadata.Environment, Name: o.Plan.Metadata.Name}
-	id, strategy := newID(lane), o.Plan.Spec.Strategy
-	return id, c.start(ctx, lane, job{
-		workflow: workflows.Workflow(strategy), what: strategy.Name() + " of " + o.Image,
-		in: workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By},
+	id := name(o.Plan)
+	s := start{
+		id: id, plan: o.Plan, image: o.Image, by: o.By, what: o.Plan.Spec.Strategy.Name() + " of " + o.Image,
+		workflow: workflows.Workflow(o.Plan.Spec.Strategy),
+		in:       workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By},
+	}
+	return id, c.start(ctx, s)
+}
+
+// Return is a way back: which revision of a workload, and who wants it.
+type Return struct {
+	Plan plan.Plan
+	// Revision as `kubectl rollout history` numbers them; 0: the one before the present.
+	Revision int64
+	By       string
+}
+
+// Check refuses, before anything is asked of Temporal, a plan whose workload is not replaced in place.
+func (r Return) Check() error {
+	if r.Plan.Spec.Strategy.Rolling == nil {
+		return fmt.Errorf("the plan's strategy is %s, which leaves the pods of a track as they are; undo brings back the pods of a rolling release",
+			r.Plan.Spec.Strategy.Name())
+	}
+	if r.Revision < 0 {
+		return fmt.Errorf("revision %d: write one that `kubectl rollout history` shows, or leave it out", r.Revision)
+	}
+	return nil
+}
+
+// Undo starts the way back to a former revision and returns its ID. It takes the lane as a release does.
+func (c *Client) Undo(ctx context.Context, r Return) (string, error) {
+	if err := r.Check(); err != nil {
+		return "", err
+	}
+	id := name(r.Plan)
+	return id, c.start(ctx, start{
+		id: id, plan: r.Plan, by: r.By, what: "undo", workflow: "RolloutUndo",
+		in: workflows.UndoIn{ID: id, Plan: r.Plan, Revision: r.Revision, RequestedBy: r.By},
 	})
 }
 
-// newID is a name that people can say.
-func newID(l Lane) string { return l.Name + "-" + strings.ToLower(rand.Text()[:6]) }
+// name is a new ID that people can say.
+func name(p plan.Plan) string { return p.Metadata.Name + "-" + strings.ToLower(rand.Text()[:6]) }
 
-// job is a workflow that takes a lane.
-type job struct {
-	workflow, what string
-	in             workflows.ReleaseIn
+// start is a workflow that takes a lane.
+type start struct {
+	id, workflow    string
+	what, image, by string
+	plan            plan.Plan
+	in              any
 }
 
-// start takes the lane, or says who has it.
-func (c *Client) start(ctx context.Context, lane Lane, j job) error {
+func (c *Client) start(ctx context.Context, s start) error {
+	lane := Lane{Environment: s.plan.Metadata.Environment, Name: s.plan.Metadata.Name}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -107,14 +142,14 @@ func (c *Client) start(ctx context.Context, lane Lane, j job) error {
 		// A worker that dies costs a release seconds, not the default ten.
 		WorkflowTaskTimeout:                      2 * time.Second,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            j.in.ID + ": " + j.what,
-		Memo:                                     map[string]any{memoID: j.in.ID, memoImage: j.in.Image, memoBy: j.in.RequestedBy},
-	}, j.workflow, j.in)
+		StaticSummary:                            s.id + ": " + s.what,
+		Memo:                                     map[string]any{memoID: s.id, memoImage: s.image, memoBy: s.by},
+	}, s.workflow, s.in)
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return fmt.Errorf("a release of %s is running: see `slipway status %s`; wait for it, or abort it", lane, lane)
 	}
 	if err != nil {
-		return fmt.Errorf("start release: %w", err)
+		return fmt.Errorf("start %s: %w", s.id, err)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/slipwayhq/slipway/workflows"
 )
 
-// Return asks for an earlier version back.
-type Return struct {
+// Earlier asks for an earlier version back.
+type Earlier struct {
 	Lane Lane
 	// To is the ID of a promoted release whose image is wanted; empty: what ran before the newest one.
 	To string
@@ -30,7 +30,7 @@ type Returning struct {
 
 // Rollback brings an earlier image back, by the plan of the newest promoted release. It refuses while a
 // release runs, whose abort is the way back, and names what can be gone back to when To is none of it.
-func (c *Client) Rollback(ctx context.Context, r Return) (Returning, error) {
+func (c *Client) Rollback(ctx context.Context, r Earlier) (Returning, error) {
 	runs, err := c.History(ctx, r.Lane, maxPage)
 	if err != nil {
 		return Returning{}, err
@@ -50,13 +50,15 @@ func (c *Client) Rollback(ctx context.Context, r Return) (Returning, error) {
 	if err != nil {
 		return Returning{}, err
 	}
-	in.ID, in.Image, in.RequestedBy = newID(r.Lane), image, r.By
-	err = c.start(ctx, r.Lane, job{workflow: "Rollback", what: "rollback to " + image, in: in})
+	in.ID, in.Image, in.RequestedBy = name(in.Plan), image, r.By
+	err = c.start(ctx, start{
+		id: in.ID, plan: in.Plan, image: image, by: r.By, what: "rollback to " + image, workflow: "Rollback", in: in,
+	})
 	return Returning{ID: in.ID, Image: image}, err
 }
 
 // earlier is the image that is wanted back.
-func (c *Client) earlier(ctx context.Context, r Return, promoted []Past) (string, error) {
+func (c *Client) earlier(ctx context.Context, r Earlier, promoted []Past) (string, error) {
 	newest := promoted[0]
 	if r.To == "" {
 		var s workflows.Status

@@ -22,7 +22,9 @@ func Screen(s workflows.Status, now time.Time) string {
 		end = s.Ended
 	}
 	fmt.Fprintf(&b, "%s  %s/%s  %s  %s\n", s.ID, s.Environment, s.Service, strings.ToUpper(string(s.Phase)), span(end.Sub(s.Started)))
-	fmt.Fprintf(&b, "%s by %s, requested by %s\n\n", short(s.Image), s.Strategy, s.RequestedBy)
+	fmt.Fprintf(&b, "%s by %s, requested by %s\n", short(s.Image), s.Strategy, s.RequestedBy)
+	reasons(&b, s.Chosen)
+	b.WriteString("\n")
 	traffic(&b, s)
 	line(&b, mark(after(s, workflows.Deploying), s.Phase == workflows.Deploying), "deploy", s.Candidate)
 	for i, step := range s.Track {

@@ -76,7 +76,10 @@ func TestScreens(t *testing.T) {
 			s.Next, s.Deadline = "check the target, the route and the metrics", time.Time{}
 		},
 		"deploying": func(*workflows.Status) {},
-		"watching":  atStep,
+		"chosen": func(s *workflows.Status) {
+			s.Chosen = []string{"criticality is high: blueGreen is for critical systems, its way back is instant"}
+		},
+		"watching": atStep,
 		"asking": func(s *workflows.Status) {
 			atStep(s)
 			s.Track[0].State, s.Track[0].Verdict = workflows.Asking, passed("candidate failed 0 of 1500 requests (0.00 %), stable 0 of 13500 requests (0.00 %)")

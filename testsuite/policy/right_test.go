@@ -3,6 +3,7 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -64,7 +65,7 @@ func used(t *testing.T) map[string][]string {
 	target := plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"}
 	meta := metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}
 	labels := map[string]string{"app": "checkout"}
-	kube := kubefake.NewClientset(
+	kube := kubefake.NewClientset(append(rolling(t),
 		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
@@ -73,7 +74,7 @@ func used(t *testing.T) map[string][]string {
 			},
 		}},
 		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}},
-	)
+	)...)
 	// The fake gives no resource versions, by which an object that exists is told from a new one.
 	kube.PrependReactor("get", "leases", func(a kubetesting.Action) (bool, runtime.Object, error) {
 		found, err := kube.Tracker().Get(a.GetResource(), "shop", "slipway-checkout")
@@ -108,6 +109,8 @@ func used(t *testing.T) map[string][]string {
 		Write: w, Namespace: "shop", Deployment: tracks.Candidate, DeleteDeployment: true, DeleteService: tracks.CandidateService,
 	}))
 
+	rolls(t, c, w)
+
 	r := gatewayapi.New(gateway)
 	route := activities.Route{
 		Namespace: "shop", Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
@@ -132,6 +135,58 @@ func used(t *testing.T) map[string][]string {
 	_, err = s.Verify(ctx, route, 0)
 	require.NoError(t, err)
 	return verbs(append(kube.Actions(), gateway.Actions()...))
+}
+
+// rolls calls everything that replaces pods in place.
+func rolls(t *testing.T, c *cluster.Client, w activities.Write) {
+	t.Helper()
+	for _, kind := range []string{plan.KindDeployment, plan.KindStatefulSet, plan.KindDaemonSet} {
+		target := plan.Target{Kind: kind, Namespace: "shop", Deployment: "rolls", Service: "checkout"}
+		_, err := c.Find(t.Context(), activities.InspectRolloutIn{Target: target, Image: "new"})
+		require.NoError(t, err)
+		_, err = c.Look(t.Context(), activities.WatchRolloutIn{Target: target, Image: "old"})
+		require.NoError(t, err)
+		for _, in := range []activities.RollIn{{Image: "new"}, {Revision: "rolls-1"}} {
+			in.Write, in.Target, in.Own, in.MaxUnavailable = w, target, []string{"old", "new"}, 1
+			_, err = c.Roll(t.Context(), in)
+			require.NoError(t, err)
+		}
+		require.NoError(t, c.HandBack(t.Context(), activities.HandBackIn{Write: w, Target: target}))
+	}
+}
+
+// rolling are a workload of each kind that can be replaced in place, with a revision and a pod of an earlier one.
+func rolling(t *testing.T) []runtime.Object {
+	t.Helper()
+	meta := metav1.ObjectMeta{Namespace: "shop", Name: "rolls", UID: "1"}
+	labels := map[string]string{"app": "rolls"}
+	selector := &metav1.LabelSelector{MatchLabels: labels}
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: labels},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: "old"}}},
+	}
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": template}})
+	require.NoError(t, err)
+	part := metav1.ObjectMeta{Namespace: "shop", Name: "rolls-1", Labels: labels, OwnerReferences: []metav1.OwnerReference{{UID: "1", Controller: new(true)}}}
+	hashed := *part.DeepCopy()
+	hashed.Labels[appsv1.DefaultDaemonSetUniqueLabelKey] = "present"
+	return []runtime.Object{
+		&appsv1.Deployment{
+			ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Selector: selector, Template: template},
+			Status: appsv1.DeploymentStatus{UpdatedReplicas: 1, Replicas: 1},
+		},
+		&appsv1.StatefulSet{
+			ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template},
+			Status: appsv1.StatefulSetStatus{UpdatedReplicas: 1, Replicas: 1},
+		},
+		&appsv1.DaemonSet{
+			ObjectMeta: meta, Spec: appsv1.DaemonSetSpec{Selector: selector, Template: template},
+			Status: appsv1.DaemonSetStatus{UpdatedNumberScheduled: 1, CurrentNumberScheduled: 1, DesiredNumberScheduled: 1},
+		},
+		&appsv1.ReplicaSet{ObjectMeta: part, Spec: appsv1.ReplicaSetSpec{Template: template}},
+		&appsv1.ControllerRevision{ObjectMeta: hashed, Data: runtime.RawExtension{Raw: patch}},
+		&corev1.Pod{ObjectMeta: part},
+	}
 }
 
 func write(id string, fence int64) activities.Write {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package world is one fake production for tests of workflows: a service with two tracks, a router and
-// the requests that flow through it, behind the interfaces that the real activity structs consume.
+// Package world is one fake production for tests of workflows: a service with two tracks, or one whose pods
+// are replaced in place, a router and the requests that flow through it, behind the interfaces that the real activity structs consume.
 //
 // All of it shares one fake time and one timeline of effects, which a test compares whole. A wait costs
 // no real time: an activity that polls or watches runs through its wait at once, and its result reaches

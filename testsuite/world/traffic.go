@@ -125,7 +125,7 @@ func (p Prober) Get(context.Context, activities.Request) (activities.Answer, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.ready(w.second) {
+	if !w.ready(w.second) && w.state.Rollout.New == 0 {
 		return activities.Answer{Status: 503}, nil
 	}
 	if w.BadAnswers != 0 {
@@ -203,14 +203,15 @@ func (m Metrics) Read(
 	all := (now - position[at]) * rate
 	share := float64(w.state.Weight) / 100
 	return activities.Sample{
-		Stable:    requests(all*(1-share), 0),
+		Stable:    requests(all*(1-share), w.badness()*float64(w.state.Rollout.New)/Replicas),
 		Candidate: requests(all*share, w.badness()),
 	}, next, nil
 }
 
 // badness is the share of requests that the candidate fails now.
 func (w *World) badness() float64 {
-	if w.BadFromWeight > 0 && w.state.Weight >= w.BadFromWeight || w.BadFrom > 0 && w.elapsed() > w.BadFrom {
+	weight := max(w.state.Weight, 100*w.state.Rollout.New/Replicas)
+	if w.BadFromWeight > 0 && weight >= w.BadFromWeight || w.BadFrom > 0 && w.elapsed() > w.BadFrom {
 		return badShare
 	}
 	return 0

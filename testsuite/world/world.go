@@ -43,6 +43,10 @@ const (
 	Measure   Op = "measure"
 	Preview   Op = "preview"
 	Probe     Op = "probe"
+	Find      Op = "find rollout"
+	Roll      Op = "roll"
+	Look      Op = "look at rollout"
+	HandBack  Op = "hand back"
 )
 
 // Track is one Deployment.
@@ -63,6 +67,8 @@ type State struct {
 	Weight int
 	// Preview is true while testers have a route of their own.
 	Preview bool
+	// Rollout is how far the first track's own pods have been replaced.
+	Rollout Rollout
 }
 
 // World is the fake production. Its exported fields are set before a test begins.
@@ -81,6 +87,8 @@ type World struct {
 	QuietFrom time.Duration
 	// Bake is how long the old track must stay after the candidate has got everything.
 	Bake time.Duration
+	// MaxSurge and MaxUnavailable are how many pods a rollout may have above the size and missing from it.
+	MaxSurge, MaxUnavailable int
 	// BadAnswers is how many requests of checks the candidate answers with 500; negative: all.
 	BadAnswers int
 	// GoneFrom takes the candidate's pods away at that time after the beginning; 0: never.
@@ -105,6 +113,7 @@ type World struct {
 	deployed time.Time
 	shifted  time.Time
 	full     time.Time
+	young    young
 	calls    map[Op]int
 	faults   map[Op]map[int]error
 	timeline []string
@@ -115,7 +124,7 @@ type World struct {
 func New() *World {
 	began := time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 	return &World{
-		ReadyAfter: 20 * time.Second, SettleAfter: time.Second,
+		ReadyAfter: 20 * time.Second, SettleAfter: time.Second, MaxSurge: 1,
 		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
@@ -169,7 +178,8 @@ func (w *World) Timeline() []string {
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
 // 100, requests sent to pods that are not ready or to a track that is gone, the candidate removed while
-// it gets requests, the old track scaled down while it serves or before the bake is over.
+// it gets requests, the old track scaled down while it serves or before the bake is over, more pods above or
+// missing in a rollout than may be, and a rollout let go before all its pods are ready and have baked.
 func (w *World) Violations() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -30,6 +30,13 @@ func deploy(t *testing.T, w *world.World) {
 	}))
 }
 
+func roll(t *testing.T, w *world.World, in activities.RollIn) {
+	t.Helper()
+	in.Write, in.Image, in.Own = step(1), world.NewImage, []string{world.OldImage, world.NewImage}
+	_, err := w.Roll(context.Background(), in)
+	require.NoError(t, err)
+}
+
 func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
 	ctx := context.Background()
 	tests := map[string]struct {
@@ -69,6 +76,24 @@ func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
 			require.NoError(t, w.SwitchService(ctx, activities.SwitchServiceIn{Write: step(3), Selector: map[string]string{"track": world.Candidate}}))
 			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(4), Deployment: world.Stable}))
 		}, "checkout scaled down before the bake was over"},
+		"a rollout with too many pods above the size": {func(t *testing.T, w *world.World) {
+			roll(t, w, activities.RollIn{Pods: 2, MaxSurge: 2})
+		}, "2 pods above the size of 3"},
+		"a rollout with too many pods missing": {func(t *testing.T, w *world.World) {
+			roll(t, w, activities.RollIn{Pods: 2, MaxUnavailable: 2})
+		}, "2 of 3 pods missing"},
+		"a rollout let go half way": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			roll(t, w, activities.RollIn{Pods: 1, MaxSurge: 1})
+			require.NoError(t, w.HandBack(ctx, activities.HandBackIn{Write: step(2)}))
+		}, "checkout let go at 1 of 3 pods"},
+		"a rollout let go before the bake is over": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter, w.Bake = 0, time.Hour
+			for range world.Replicas {
+				roll(t, w, activities.RollIn{MaxSurge: 1})
+			}
+			require.NoError(t, w.HandBack(ctx, activities.HandBackIn{Write: step(2)}))
+		}, "checkout let go before the bake was over"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

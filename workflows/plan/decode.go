@@ -40,7 +40,8 @@ func (p *Problem) Error() string {
 	return s.String() + p.Message
 }
 
-// Load reads a plan, fills in its defaults and validates it. The error is one *Problem, or several
+// Load reads a plan, fills in its defaults, validates it, and puts the strategy that auto chooses in its
+// place. The error is one *Problem, or several
 // joined, each with its line; the plan is only usable without an error.
 func Load(r io.Reader) (Plan, error) {
 	source, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
@@ -59,7 +60,12 @@ func Load(r io.Reader) (Plan, error) {
 		return Plan{}, err
 	}
 	p.fill()
-	return p, locate(file, append(zeros(file), p.check()...))
+	problems := append(zeros(file), p.check()...)
+	if p.Spec.Strategy.Auto != nil && len(problems) == 0 {
+		p.resolve()
+		problems = p.check()
+	}
+	return p, locate(file, problems)
 }
 
 // decode accepts exactly one document without unknown or duplicate fields.

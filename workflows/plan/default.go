@@ -24,10 +24,16 @@ const (
 	defaultLoadFor      = Duration(30 * time.Second)
 	defaultTolerate     = Ratio(1.25)
 	defaultMargin       = 0.5
+	autoHold            = Duration(10 * time.Minute)
+	autoHoldUnsure      = Duration(20 * time.Minute)
+	defaultMinReady     = Duration(10 * time.Second)
+	defaultSoak         = Duration(time.Minute)
+	defaultRollingBake  = Duration(10 * time.Minute)
 )
 
 // fill writes every default into the fields that were left out.
 func (p *Plan) fill() {
+	or(&p.Spec.Target.Kind, KindDeployment)
 	or(&p.Spec.Target.Service, p.Spec.Target.Deployment)
 	if p.Spec.Strategy.Canary != nil {
 		p.Spec.Strategy.Canary.fill()
@@ -35,7 +41,13 @@ func (p *Plan) fill() {
 	if p.Spec.Strategy.BlueGreen != nil {
 		p.Spec.Strategy.BlueGreen.fill()
 	}
-	if p.Spec.Analysis == nil && p.Spec.Strategy.Canary == nil {
+	if p.Spec.Strategy.Rolling != nil {
+		p.Spec.Strategy.Rolling.fill(p.Spec.Target.Kind)
+	}
+	if a := p.Spec.Strategy.Auto; a != nil {
+		a.fill()
+	}
+	if p.Spec.Analysis == nil && p.Spec.Strategy.Name() != StrategyCanary {
 		p.Spec.Analysis = &Analysis{}
 	}
 	if p.Spec.Analysis != nil {
@@ -72,14 +84,37 @@ func (b *BlueGreen) fill() {
 }
 
 func (p *Preview) fill() {
-	for i := range p.Checks {
-		or(&p.Checks[i].Status, defaultStatus)
-		or(&p.Checks[i].Within, defaultCheckWithin)
-	}
+	fillChecks(p.Checks)
 	if p.Load != nil {
 		or(&p.Load.Rate, defaultLoadRate)
 		or(&p.Load.For, defaultLoadFor)
 	}
+}
+
+func fillChecks(all []Check) {
+	for i := range all {
+		or(&all[i].Status, defaultStatus)
+		or(&all[i].Within, defaultCheckWithin)
+	}
+}
+
+func (r *Rolling) fill(kind string) {
+	if len(r.Batches) == 0 {
+		r.Batches = []Size{Percent(25), Percent(50), Percent(100)}
+	}
+	switch kind {
+	case KindDeployment:
+		or(&r.MaxSurge, new(Percent(25)))
+		or(&r.MaxUnavailable, new(Pods(0)))
+		or(&r.MinReady, defaultMinReady)
+	case KindDaemonSet:
+		or(&r.MaxUnavailable, new(Pods(1)))
+	}
+	or(&r.Soak, defaultSoak)
+	or(&r.Bake, defaultRollingBake)
+	or(&r.ReadyWithin, defaultReadyWithin)
+	r.Gate.fill()
+	fillChecks(r.Checks)
 }
 
 func (a *Analysis) fill() {

@@ -52,7 +52,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 		APIVersion: plan.APIVersion, Kind: plan.Kind,
 		Metadata: plan.Metadata{Name: "checkout", Environment: "production"},
 		Spec: plan.Spec{
-			Target:  plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"},
+			Target:  plan.Target{Kind: plan.KindDeployment, Namespace: "shop", Deployment: "checkout", Service: "checkout"},
 			Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
 			Strategy: plan.Strategy{Canary: &plan.Canary{
 				Steps: []plan.Step{
@@ -152,6 +152,75 @@ func TestSchemaIsGeneratedFromTheTypes(t *testing.T) {
 	want, err := os.ReadFile("schema.json")
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(string(want), string(got)), "run go test ./workflows/plan -update")
+}
+
+const inPlace = `apiVersion: slipway.dev/v1alpha1
+kind: Plan
+metadata: {name: checkout, environment: production}
+spec:
+  target: {kind: KIND, namespace: shop, deployment: checkout}
+  strategy: {rolling: ROLLING}
+`
+
+func rolling(kind, fields string) string {
+	return strings.NewReplacer("KIND", kind, "ROLLING", fields).Replace(inPlace)
+}
+
+func TestARollingPlanNeedsNeitherRouterNorMetrics(t *testing.T) {
+	minute := plan.Duration(time.Minute)
+	common := plan.Rolling{
+		Batches: []plan.Size{plan.Percent(25), plan.Percent(50), plan.Percent(100)}, Soak: minute, Bake: 10 * minute, ReadyWithin: 10 * minute,
+	}
+	tests := map[string]func(*plan.Rolling){
+		plan.KindDeployment: func(r *plan.Rolling) {
+			r.MaxSurge, r.MaxUnavailable, r.MinReady = new(plan.Percent(25)), new(plan.Pods(0)), minute/6
+		},
+		plan.KindStatefulSet: func(*plan.Rolling) {},
+		plan.KindDaemonSet:   func(r *plan.Rolling) { r.MaxUnavailable = new(plan.Pods(1)) },
+	}
+	for kind, differs := range tests {
+		t.Run(kind, func(t *testing.T) {
+			want := common
+			differs(&want)
+			got := load(t, rolling(kind, "{}"))
+			require.Empty(t, cmp.Diff(&want, got.Spec.Strategy.Rolling))
+			b, err := json.Marshal(got)
+			require.NoError(t, err)
+			var back plan.Plan
+			require.NoError(t, json.Unmarshal(b, &back))
+			require.Empty(t, cmp.Diff(got, back))
+		})
+	}
+}
+
+func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"another kind":             {rolling("Job", "{}"), "line 5: spec.target.kind: must be Deployment, StatefulSet or DaemonSet"},
+		"no number of pods":        {rolling("Deployment", "{batches: [some]}"), `line 6: spec.strategy.rolling.batches[0]: "some" is not a number of pods`},
+		"a batch of no pods":       {rolling("Deployment", "{batches: [0]}"), "line 6: spec.strategy.rolling.batches[0]: must be a number of pods from 1"},
+		"a batch of too many":      {rolling("Deployment", "{batches: [120%]}"), "line 6: spec.strategy.rolling.batches[0]: must be a number of pods from 1, or a share from 1% to 100%"},
+		"a batch that is not more": {rolling("Deployment", "{batches: [50%, 25%]}"), "line 6: spec.strategy.rolling.batches[1]: must be above the batch before it (50%)"},
+		"no pod that could go":     {rolling("Deployment", "{maxSurge: 0}"), "line 6: spec.strategy.rolling.maxUnavailable: must be above 0 where there is no maxSurge"},
+		"a brake of half a second": {rolling("Deployment", "{minReady: 1500ms}"), "line 6: spec.strategy.rolling.minReady: must be whole seconds"},
+		"members above the size":   {rolling("StatefulSet", "{maxSurge: 1}"), "line 6: spec.strategy.rolling.maxSurge: a StatefulSet has no pods above its size"},
+		"members missing":          {rolling("StatefulSet", "{maxUnavailable: 1}"), "a StatefulSet replaces one pod after the other"},
+		"a check without address":  {rolling("Deployment", "{checks: [{name: health, url: health}]}"), "spec.strategy.rolling.checks[0].url: must be a whole address"},
+		"a Service to switch": {
+			strings.Replace(rolling("Deployment", "{}"), "  strategy", "  traffic: {service: {}}\n  strategy", 1), "spec.traffic.service: rolling switches no Service",
+		},
+		"numbers without a router": {
+			rolling("Deployment", "{}") + "  analysis: {source: {prometheus: {preset: traefik}}}\n", "spec.analysis.source: the gateway's metrics tell the tracks apart by its route",
+		},
+		"a second set of members": {
+			strings.Replace(short, "{namespace", "{kind: StatefulSet, namespace", 1), "line 5: spec.target.kind: only rolling releases a StatefulSet",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := plan.Load(strings.NewReader(tt.text))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
 }
 
 func TestDurationsReadAsPeopleWriteThem(t *testing.T) {

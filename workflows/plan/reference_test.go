@@ -23,6 +23,7 @@ line and field. ` + "`slipway lint -f plan.yaml`" + ` prints a plan with every d
 prints the JSON Schema for editors.
 
 A duration is written with its unit: ` + "`30s`, `5m`, `1h30m`" + `. A ratio is a multiple of what stable does: ` + "`1.25x`" + `.
+A size is a number of pods or a share of them: ` + "`3`, `25%%`" + `.
 
 ` + "```yaml\n%s```\n"
 
@@ -95,8 +96,10 @@ func (r *reference) resolve(s *jsonschema.Schema) *jsonschema.Schema {
 // kind is what a person writes behind the colon.
 func kind(written, value *jsonschema.Schema) string {
 	switch {
-	case strings.HasSuffix(written.Ref, "/Duration"), strings.HasSuffix(written.Ref, "/Ratio"):
+	case strings.HasSuffix(written.Ref, "/Duration"), strings.HasSuffix(written.Ref, "/Ratio"), strings.HasSuffix(written.Ref, "/Size"):
 		return strings.ToLower(strings.TrimPrefix(written.Ref, "#/$defs/"))
+	case written.Items != nil && strings.HasSuffix(written.Items.Ref, "/Size"):
+		return "list of sizes"
 	case written.Items != nil && written.Items.Ref != "":
 		return "list of mappings"
 	case written.Items != nil:

@@ -12,6 +12,16 @@ const (
 const (
 	StrategyCanary    = "canary"
 	StrategyBlueGreen = "blueGreen"
+	StrategyRolling   = "rolling"
+	// StrategyFeatureFlag is known to [Choose] alone: no plan can ask for it yet.
+	StrategyFeatureFlag = "featureFlag"
+)
+
+// The kinds of workload that a target can be.
+const (
+	KindDeployment  = "Deployment"
+	KindStatefulSet = "StatefulSet"
+	KindDaemonSet   = "DaemonSet"
 )
 
 // PresetTraefik knows the metric names of Traefik's service metrics.
@@ -37,8 +47,9 @@ type Metadata struct {
 
 // Spec is the body of a plan.
 type Spec struct {
-	Target   Target   `json:"target"`
-	Traffic  Traffic  `json:"traffic"`
+	Target Target `json:"target"`
+	// Traffic is not needed for rolling (nor for auto, which then chooses that), where both versions answer behind the one Service.
+	Traffic  Traffic  `json:"traffic,omitzero"`
 	Strategy Strategy `json:"strategy"`
 	// Analysis is needed for a canary. Where it is left out, only the pods are watched.
 	Analysis *Analysis `json:"analysis,omitempty"`
@@ -48,7 +59,9 @@ type Spec struct {
 type Target struct {
 	// Namespace of the Deployment and the Service.
 	Namespace string `json:"namespace"`
-	// Deployment that exists already; it is the blue track.
+	// Kind of the workload: Deployment (default), StatefulSet or DaemonSet; the other two need rolling.
+	Kind string `json:"kind,omitempty"`
+	// Deployment that exists already; it is the blue track. It also names a workload of another kind.
 	Deployment string `json:"deployment"`
 	// Service that callers use; default: the Deployment's name.
 	Service string `json:"service,omitempty"`
@@ -75,17 +88,27 @@ type GatewayAPI struct {
 
 // Strategy is how the new version takes over; exactly one field is set.
 type Strategy struct {
+	// Auto chooses the strategy while the plan is read, by the table in docs/strategies.md. Beside it,
+	// the others are settings for the case that they are chosen.
+	Auto      *Profile   `json:"auto,omitempty"`
 	Canary    *Canary    `json:"canary,omitempty"`
 	BlueGreen *BlueGreen `json:"blueGreen,omitempty"`
+	Rolling   *Rolling   `json:"rolling,omitempty"`
+	// Chosen says what auto has chosen, and why. Slipway writes it, and nothing depends on it.
+	Chosen *Choice `json:"chosen,omitempty"`
 }
 
-// Name of the strategy that is set; empty where none is.
+// Name of the strategy that is set; empty where none is, and before auto has chosen.
 func (s Strategy) Name() string {
 	switch {
+	case s.Auto != nil:
+		return ""
 	case s.Canary != nil:
 		return StrategyCanary
 	case s.BlueGreen != nil:
 		return StrategyBlueGreen
+	case s.Rolling != nil:
+		return StrategyRolling
 	}
 	return ""
 }
@@ -115,6 +138,32 @@ type BlueGreen struct {
 	ReadyWithin Duration `json:"readyWithin,omitempty"`
 	// SettleWithin bounds the wait until the router serves the switch; default 1m, then undone.
 	SettleWithin Duration `json:"settleWithin,omitempty"`
+}
+
+// Rolling replaces the workload's own pods in batches, each checked before the next one begins. It needs
+// no second track; going back takes as long as the pods need.
+type Rolling struct {
+	// Batches are the pods that run the new version after each one, rising: [1, 3] or [25%, 50%]. A share is
+	// rounded up; all pods follow the last batch by themselves. Default 25%, 50%, 100%.
+	Batches []Size `json:"batches,omitempty"`
+	// MaxSurge is how many pods a Deployment may have above its size; default 25%. A share is rounded up.
+	MaxSurge *Size `json:"maxSurge,omitempty"`
+	// MaxUnavailable is how many pods may be missing at once; default 0 for a Deployment, 1 for a DaemonSet.
+	// A share is rounded down. A StatefulSet replaces one pod after the other and takes neither.
+	MaxUnavailable *Size `json:"maxUnavailable,omitempty"`
+	// MinReady is how long a new pod of a Deployment must have been ready before an old one goes, in whole
+	// seconds; default 10s. With less, a batch can outrun a worker that has just died.
+	MinReady Duration `json:"minReady,omitempty"`
+	// Soak is the watch after each batch but the last; default 1m.
+	Soak Duration `json:"soak,omitempty"`
+	// Checks must all pass after each batch, one after the other; else the release is undone.
+	Checks []Check `json:"checks,omitempty"`
+	// Gate asks people after the first batch.
+	Gate *Gate `json:"gate,omitempty"`
+	// Bake is the watch after the last batch, while the release can still be undone; default 10m.
+	Bake Duration `json:"bake,omitempty"`
+	// ReadyWithin bounds the wait for the pods of each batch; default 10m, then the release is undone.
+	ReadyWithin Duration `json:"readyWithin,omitempty"`
 }
 
 // Preview reaches the candidate while everybody else still reaches stable.

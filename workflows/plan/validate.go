@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,7 +27,14 @@ func (c *checker) must(ok bool, field, format string, args ...any) {
 }
 
 // Validate checks a complete plan that was not read from a file, such as one that came over the wire.
-func (p *Plan) Validate() []*Problem { return p.check() }
+// Auto must have been resolved: [Load] does.
+func (p *Plan) Validate() []*Problem {
+	problems := p.check()
+	if p.Spec.Strategy.Auto != nil {
+		problems = append(problems, &Problem{Field: "spec.strategy.auto", Message: "nothing was chosen yet; read the plan from its file"})
+	}
+	return problems
+}
 
 func (p *Plan) check() []*Problem {
 	var c checker
@@ -35,7 +43,9 @@ func (p *Plan) check() []*Problem {
 	c.label("metadata.name", p.Metadata.Name, true)
 	c.label("metadata.environment", p.Metadata.Environment, true)
 	c.target(p.Spec.Target)
-	c.traffic(p.Spec.Traffic)
+	if st := p.Spec.Strategy; st.Rolling == nil && st.Auto == nil || p.Spec.Traffic != (Traffic{}) {
+		c.traffic(p.Spec.Traffic)
+	}
 	c.strategy(p.Spec)
 	if a := p.Spec.Analysis; a != nil {
 		c.analysis(a, p.Spec)
@@ -46,6 +56,8 @@ func (p *Plan) check() []*Problem {
 func (c *checker) target(t Target) {
 	c.label("spec.target.namespace", t.Namespace, true)
 	c.label("spec.target.deployment", t.Deployment, true)
+	c.must(slices.Contains([]string{KindDeployment, KindStatefulSet, KindDaemonSet}, t.Kind), "spec.target.kind",
+		"must be %s, %s or %s", KindDeployment, KindStatefulSet, KindDaemonSet)
 	c.label("spec.target.service", t.Service, t.Deployment != "")
 	c.label("spec.target.container", t.Container, false)
 	// The candidate's name is the Deployment's with "-green" behind it.
@@ -65,15 +77,37 @@ func (c *checker) strategy(s Spec) {
 	if s.Strategy.Canary != nil {
 		set++
 		c.canary(s.Strategy.Canary)
-		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}")
-		c.must(s.Analysis != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
 	}
 	if s.Strategy.BlueGreen != nil {
 		set++
 		c.blueGreen(s.Strategy.BlueGreen, s.Traffic)
 	}
-	c.must(set > 0, "spec.strategy", "name the strategy: canary: {steps: …}, or blueGreen: {}")
+	if s.Strategy.Rolling != nil {
+		set++
+		c.rolling(s.Strategy.Rolling, s.Target.Kind)
+	}
+	if s.Strategy.Auto != nil {
+		c.auto(s.Strategy)
+		return
+	}
+	c.must(set > 0, "spec.strategy", "name the strategy: canary: {steps: …}, blueGreen: {} or rolling: {}, or auto: {} to have it chosen")
 	c.must(set < 2, "spec.strategy", "name one strategy, not several")
+	if chosen := s.Strategy.Chosen; chosen != nil {
+		c.must(chosen.Strategy == s.Strategy.Name(), "spec.strategy.chosen", "says %q, but the plan has another strategy; leave chosen out, Slipway writes it", chosen.Strategy)
+	}
+	c.must(s.Strategy.Rolling != nil || s.Target.Kind == KindDeployment, "spec.target.kind",
+		"only rolling releases a %s: a second one beside it would be another set of members; write strategy: {rolling: {}}", s.Target.Kind)
+	c.must(s.Strategy.Rolling == nil || s.Traffic.Service == nil, "spec.traffic.service", "rolling switches no Service; leave spec.traffic out")
+	if s.Strategy.Canary != nil {
+		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}")
+		c.must(s.Analysis != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
+	}
+}
+
+// auto is checked before it has chosen: what a strategy needs of the rest of the plan is part of the choice.
+func (c *checker) auto(s Strategy) {
+	c.profile("spec.strategy.auto.", *s.Auto)
+	c.must(s.Chosen == nil, "spec.strategy.chosen", "stands beside auto; leave it out, Slipway writes it")
 }
 
 func (c *checker) blueGreen(b *BlueGreen, t Traffic) {
@@ -92,9 +126,18 @@ func (c *checker) preview(at string, p *Preview, t Traffic) {
 		c.must(isHeader(h.Name), at+".header.name", "must be the name of an HTTP header, not %q", h.Name)
 		c.must(h.Value != "", at+".header.value", "must not be empty")
 	}
-	c.must(len(p.Checks) <= maxChecks, at+".checks", "at most %d checks", maxChecks)
+	c.checks(at, p.Checks)
+	if l := p.Load; l != nil {
+		c.url(at+".load.url", l.URL)
+		c.must(l.Rate >= 1 && l.Rate <= 500, at+".load.rate", "must be 1 to 500 requests per second")
+		c.must(l.Errors >= 0 && l.Errors <= 100, at+".load.errors", "must be from 0 to 100 percent")
+	}
+}
+
+func (c *checker) checks(at string, all []Check) {
+	c.must(len(all) <= maxChecks, at+".checks", "at most %d checks", maxChecks)
 	names := map[string]bool{}
-	for i, check := range p.Checks {
+	for i, check := range all {
 		field := fmt.Sprintf("%s.checks[%d]", at, i)
 		c.label(field+".name", check.Name, true)
 		c.must(!names[check.Name], field+".name", "must differ from the other checks")
@@ -102,10 +145,44 @@ func (c *checker) preview(at string, p *Preview, t Traffic) {
 		c.url(field+".url", check.URL)
 		c.must(check.Status >= 100 && check.Status <= 599, field+".status", "must be an HTTP status, 100 to 599")
 	}
-	if l := p.Load; l != nil {
-		c.url(at+".load.url", l.URL)
-		c.must(l.Rate >= 1 && l.Rate <= 500, at+".load.rate", "must be 1 to 500 requests per second")
-		c.must(l.Errors >= 0 && l.Errors <= 100, at+".load.errors", "must be from 0 to 100 percent")
+}
+
+func (c *checker) rolling(r *Rolling, kind string) {
+	const at = "spec.strategy.rolling"
+	c.must(len(r.Batches) >= 1 && len(r.Batches) <= maxSteps, at+".batches", "give 1 to %d batches, such as [25%%, 50%%, 100%%]", maxSteps)
+	before := Size{}
+	for i, b := range r.Batches {
+		field := fmt.Sprintf("%s.batches[%d]", at, i)
+		c.must(b.N >= 1 && (!b.Percent || b.N <= 100), field, "must be a number of pods from 1, or a share from 1%% to 100%%")
+		c.must(b.Percent != before.Percent || b.N > before.N, field, "must be above the batch before it (%s)", before)
+		before = b
+	}
+	c.limits(at, r, kind)
+	c.must(r.MinReady.D()%time.Second == 0, at+".minReady", "must be whole seconds")
+	c.checks(at, r.Checks)
+	if r.Gate != nil {
+		c.gate(at+".gate", r.Gate)
+	}
+}
+
+// limits are those of Kubernetes for each kind.
+func (c *checker) limits(at string, r *Rolling, kind string) {
+	surge, unavailable := r.MaxSurge, r.MaxUnavailable
+	if kind != KindDeployment {
+		c.must(surge == nil, at+".maxSurge", "a %s has no pods above its size; leave it out", kind)
+		c.must(r.MinReady == 0, at+".minReady", "only a Deployment needs it; leave it out")
+	}
+	switch {
+	case kind == KindStatefulSet:
+		c.must(unavailable == nil, at+".maxUnavailable", "a StatefulSet replaces one pod after the other; leave it out")
+	case unavailable != nil && unavailable.N == 0 && (surge == nil || surge.N == 0):
+		c.must(false, at+".maxUnavailable", "must be above 0 where there is no maxSurge, or no pod could ever be replaced")
+	}
+	for _, l := range []struct {
+		field string
+		size  *Size
+	}{{".maxSurge", surge}, {".maxUnavailable", unavailable}} {
+		c.must(l.size == nil || l.size.N >= 0 && (!l.size.Percent || l.size.N <= 100), at+l.field, "must be a number of pods, or a share from 0%% to 100%%")
 	}
 }
 
@@ -147,7 +224,7 @@ func (c *checker) gate(field string, g *Gate) {
 
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	c.must(a.Source.Prometheus != nil || s.Strategy.Canary == nil, at+".source", "name the source: prometheus: {preset: traefik}")
+	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary, at+".source", "name the source: prometheus: {preset: traefik}")
 	c.must(a.Source.Prometheus == nil || s.Traffic.GatewayAPI != nil, at+".source",
 		"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI leave spec.analysis.source out: the pods are watched")
 	if p := a.Source.Prometheus; p != nil {

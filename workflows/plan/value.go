@@ -102,6 +102,88 @@ func parseRatio(s string) (Ratio, error) {
 	return Ratio(v), nil
 }
 
+// Size is a number of pods, written 3, or a share of them, written "25%".
+type Size struct {
+	N int
+	// Percent is true where N is a share.
+	Percent bool
+}
+
+// Pods is a number of pods.
+func Pods(n int) Size { return Size{N: n} }
+
+// Percent is a share of the pods.
+func Percent(n int) Size { return Size{N: n, Percent: true} }
+
+// String writes the form people use: "3" or "25%".
+func (s Size) String() string {
+	if s.Percent {
+		return strconv.Itoa(s.N) + "%"
+	}
+	return strconv.Itoa(s.N)
+}
+
+// Up is the number of pods out of a total, a share rounded up.
+func (s Size) Up(total int) int {
+	if s.Percent {
+		return (s.N*total + 99) / 100
+	}
+	return s.N
+}
+
+// Down is the number of pods out of a total, a share rounded down.
+func (s Size) Down(total int) int {
+	if s.Percent {
+		return s.N * total / 100
+	}
+	return s.N
+}
+
+// MarshalJSON writes 3 or "25%".
+func (s Size) MarshalJSON() ([]byte, error) {
+	if s.Percent {
+		return json.Marshal(s.String())
+	}
+	return json.Marshal(s.N)
+}
+
+// UnmarshalJSON reads both forms.
+func (s *Size) UnmarshalJSON(b []byte) error {
+	v, err := parseSize(strings.Trim(string(b), `"`))
+	*s = v
+	return err
+}
+
+// UnmarshalYAML reads a size that a person wrote.
+func (s *Size) UnmarshalYAML(n ast.Node) error {
+	v, err := parseSize(text(n))
+	if err != nil {
+		return misread(n, `%q is not a number of pods; write one such as 3, or a share of them such as "25%%"`, text(n))
+	}
+	*s = v
+	return nil
+}
+
+// JSONSchema describes the written form.
+func (Size) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "string", Pattern: `^[0-9]+%$`},
+		{Type: "integer", Minimum: "0"},
+	}, Examples: []any{"25%", 3}}
+}
+
+// maxPods keeps what is counted with sizes far from overflow.
+const maxPods = 1_000_000
+
+func parseSize(s string) (Size, error) {
+	number, percent := strings.CutSuffix(s, "%")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n > maxPods {
+		return Size{}, fmt.Errorf("parse size %q", s)
+	}
+	return Size{N: n, Percent: percent}, nil
+}
+
 // text is a scalar as the person wrote it.
 func text(n ast.Node) string { return n.GetToken().Value }
 

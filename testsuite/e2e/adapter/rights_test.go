@@ -47,8 +47,10 @@ func TestTheWorkerMayDoExactlyWhatItNeeds(t *testing.T) {
 	slices.Sort(allowed)
 	want := []string{
 		"apps deployments create", "apps deployments delete", "apps deployments get", "apps deployments update",
+		"apps statefulsets get", "apps statefulsets update", "apps daemonsets get", "apps daemonsets update",
+		"apps replicasets list", "apps controllerrevisions list",
 		"services create", "services delete", "services get", "services update",
-		"pods list",
+		"pods delete", "pods list",
 		"coordination.k8s.io leases create", "coordination.k8s.io leases get", "coordination.k8s.io leases update",
 		"gateway.networking.k8s.io httproutes get", "gateway.networking.k8s.io httproutes update",
 		// Kubernetes lets everybody ask about himself, and every service account read public certificates.

@@ -51,6 +51,36 @@ spec:
     errors: {tolerate: 1.25x}
 `
 
+const rollingPlan = `apiVersion: slipway.dev/v1alpha1
+kind: Plan
+metadata: {name: %[1]s, environment: test}
+spec:
+  target: {namespace: %[1]s, deployment: %[1]s, service: %[1]s}
+  traffic: {gatewayAPI: {route: %[1]s}}
+  strategy:
+    rolling:
+      batches: [1, 50%%]
+      maxSurge: 1
+      minReady: 1s
+      soak: 3s
+      bake: 3s
+      readyWithin: %[5]s
+      checks: [{name: version, url: %[2]s/, headers: {Host: %[3]s}, contains: %[4]s, within: 5s}]
+  analysis:
+    source: {prometheus: {preset: traefik}}
+    warmUp: 1s
+    interval: 1s
+    window: 3s
+    minRequests: 20
+    patience: 5s
+    askWithin: 30s
+`
+
+// RollingPlan writes a rolling plan whose check wants a text in the new version's answer.
+func (p *Shop) RollingPlan(wants, readyWithin string) (string, error) {
+	return p.write(fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin))
+}
+
 // Plan writes a plan for the shop into a file and returns its name.
 func (p *Shop) Plan(q Quick) (string, error) {
 	strategy, window := "canary: {steps: ["+strings.Join(q.Steps, ", ")+"]", "5m"
@@ -64,7 +94,10 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	}
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window)
-	text = strings.ReplaceAll(text, "{, ", "{")
+	return p.write(strings.ReplaceAll(text, "{, ", "{"))
+}
+
+func (p *Shop) write(text string) (string, error) {
 	file := filepath.Join(p.Stage.Dir, p.Name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)

@@ -80,10 +80,16 @@ func begin(t *testing.T, shop *stage.Shop, q stage.Quick, image string) *telling
 	t.Helper()
 	plan, err := shop.Plan(q)
 	require.NoError(t, err)
+	return launch(t, shop, "release", "-f", plan, "--image", image)
+}
+
+// launch starts a command that takes the shop's lane, and waits beside the test for its end.
+func launch(t *testing.T, shop *stage.Shop, args ...string) *telling {
+	t.Helper()
 	shop.Cut()
 	r := &telling{t: t, shop: shop, began: time.Now(), said: make(chan stage.Said, 1)}
 	go func() {
-		said, err := world.Slipway(t.Context(), "release", "-f", plan, "--image", image, "--wait")
+		said, err := world.Slipway(t.Context(), append(args, "--wait")...)
 		if err != nil {
 			said = stage.Said{Err: err.Error(), Code: -1}
 		}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package forecast
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// canary is what package workflows' Canary does.
+func (s *script) canary(c plan.Canary) {
+	s.preflight()
+	s.deploy(c.ReadyWithin)
+	for _, step := range c.Steps {
+		s.shift(step.Weight, step.Hold)
+		s.gate(step.Gate)
+	}
+	s.promote()
+	s.finish(c.Bake)
+}
+
+// blueGreen is what package workflows' BlueGreen does.
+func (s *script) blueGreen(b plan.BlueGreen) {
+	s.preflight()
+	s.deploy(b.ReadyWithin)
+	if b.Preview != nil {
+		s.preview(*b.Preview)
+	}
+	s.gate(b.Gate)
+	s.measure()
+	if b.Preview != nil && b.Preview.Header != nil {
+		s.undo = s.undo[1:]
+		s.add(Step{What: "close the preview route"})
+	}
+	s.promote()
+	s.finish(b.Bake)
+}
+
+// preview tests the candidate while everybody reaches stable.
+func (s *script) preview(p plan.Preview) {
+	if p.Header != nil {
+		s.push("close the preview route")
+		s.add(Step{What: fmt.Sprintf("open the preview route: %s: %s", p.Header.Name, p.Header.Value)})
+	}
+	s.checks(p.Checks)
+	if l := p.Load; l != nil {
+		s.add(Step{What: fmt.Sprintf("send %d requests/s to the candidate", l.Rate), Takes: l.For})
+	}
+}
+
+// measure waits for what stable did before the switch. It is counted from the beginning, beside all other
+// steps, so that only the rest of the window is waited for.
+func (s *script) measure() {
+	if !s.measured() {
+		return
+	}
+	a := s.plan.Spec.Analysis
+	rest := a.Window
+	for _, step := range s.steps {
+		rest -= step.Takes
+	}
+	s.add(Step{What: "measure stable, to compare with later", Takes: max(rest, 0), Within: a.Patience})
+}
+
+// checks follow each other; each must pass in its time.
+func (s *script) checks(all []plan.Check) {
+	var names []string
+	var within plan.Duration
+	for _, c := range all {
+		names, within = append(names, c.Name), within+c.Within
+	}
+	if len(names) > 0 {
+		s.add(Step{What: "check " + strings.Join(names, ", "), Until: "passed", Within: within})
+	}
+}
+
+// rolling is what package workflows' Rolling does.
+func (s *script) rolling(r plan.Rolling) {
+	s.survey()
+	s.measure()
+	s.undo, s.undoWithin = []string{"bring the former revision back", "restore the workload's settings"}, r.ReadyWithin
+	if r.MaxSurge != nil {
+		s.extra = *r.MaxSurge
+	}
+	size := s.replicas
+	if size == 0 {
+		size = 100 // batches are shares then
+	}
+	for i, n := range decide.Batches(r.Batches, size) {
+		s.batch(r, n, size)
+		s.checks(r.Checks)
+		if i == 0 {
+			s.gate(r.Gate)
+		}
+	}
+	s.extra = plan.Size{}
+	s.add(Step{What: "bake, with the former revision kept", Takes: r.Bake, WarmUp: s.warmUp(r.Bake)})
+	s.leave("restore the workload's settings", "slipway undo -f PLAN")
+}
+
+// survey is the preflight of a release in place.
+func (s *script) survey() {
+	s.back = "users come back pod by pod, as those of the former revision become ready"
+	what := "look at the workload"
+	if s.measured() {
+		what = "look at workload and metrics"
+	}
+	s.add(Step{What: what})
+}
+
+// batch replaces pods and watches; the last one goes straight on to its checks and the bake.
+func (s *script) batch(r plan.Rolling, n, size int) {
+	s.share = max(1, 100*n/size)
+	step := Step{What: fmt.Sprintf("replace pods until %d of %d are new", n, size), Until: "ready", Within: r.ReadyWithin}
+	if s.replicas == 0 {
+		step.What = fmt.Sprintf("replace pods until %d %% are new", n)
+	}
+	if _, missing := decide.Limits(r.MaxSurge, r.MaxUnavailable, size); missing > 0 && s.replicas > 0 {
+		step.What += fmt.Sprintf(", %d missing", missing)
+	}
+	if n < size {
+		step.What += ", watch"
+		step.Takes, step.WarmUp = r.Soak, s.warmUp(r.Soak)
+	}
+	s.add(step)
+}
