@@ -70,6 +70,8 @@ type InspectTargetIn struct {
 type TakeFenceIn struct {
 	Target    plan.Target `json:"target"`
 	ReleaseID string      `json:"releaseId"`
+	// Safe is recorded on the cluster's objects under the new fence; nil: nothing is.
+	Safe *SafeState `json:"safe,omitempty"`
 }
 
 // DeployCandidateIn declares the candidate track: this image, this many pods, its own Service.
@@ -128,6 +130,9 @@ type RetireTrackIn struct {
 	// DeleteDeployment and DeleteService name what to delete rather than keep scaled to zero.
 	DeleteDeployment bool   `json:"deleteDeployment,omitempty"`
 	DeleteService    string `json:"deleteService,omitempty"`
+	// Finish is the record of the safe state to leave behind, once the track is out of service; nil: the
+	// record stays what it is.
+	Finish *SafeState `json:"finish,omitempty"`
 }
 
 // Workloads is the cluster as a release needs it.
@@ -152,7 +157,7 @@ func (a *Cluster) InspectTarget(ctx context.Context, in InspectTargetIn) (Tracks
 	return out, fault.From(err)
 }
 
-// TakeFence returns a fence number above every earlier one of the target.
+// TakeFence returns a fence number above every earlier one of the target, and records the safe state.
 func (a *Cluster) TakeFence(ctx context.Context, in TakeFenceIn) (int64, error) {
 	out, err := a.Workloads.TakeFence(ctx, in)
 	return out, fault.From(err)
@@ -239,7 +244,7 @@ func (a *Cluster) SwitchService(ctx context.Context, in SwitchServiceIn) error {
 	return fault.From(a.Workloads.SwitchService(ctx, in))
 }
 
-// RetireTrack takes a track out of service; finding nothing is fine.
+// RetireTrack takes a track out of service, and ends the record of the safe state; finding nothing is fine.
 func (a *Cluster) RetireTrack(ctx context.Context, in RetireTrackIn) error {
 	return fault.From(a.Workloads.RetireTrack(ctx, in))
 }

@@ -29,6 +29,8 @@ type SetTrafficWeightIn struct {
 	Write
 	Route  Route `json:"route"`
 	Weight int   `json:"weight"`
+	// Safe is kept on the routed object while the candidate has a share, by routers that have such an object.
+	Safe *SafeState `json:"safe,omitempty"`
 }
 
 // ShiftTrafficIn declares a weight and waits until the router says it serves it.

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -30,6 +31,8 @@ type release struct {
 	route activities.Route
 	fence activities.Fence
 	undo  undoStack
+	// safe is what a person could restore without this release.
+	safe activities.SafeState
 	// reference is what stable did when it last served beside the candidate, or before it.
 	reference decide.Counts
 	// cancel ends the way forward.
@@ -86,7 +89,8 @@ func unplanned(strategy string) error {
 	return temporal.NewNonRetryableApplicationError("the plan has no "+strategy+" strategy, or lacks what it needs", string(Refused), nil)
 }
 
-// preflight looks at everything the release will need, and changes nothing but the fence.
+// preflight looks at everything the release will need, and changes nothing but the fence and the record of
+// what was found.
 func (r *release) preflight(ctx workflow.Context) error {
 	if err := r.announce(ctx); err != nil {
 		return err
@@ -132,15 +136,23 @@ func (r *release) knownAndFenced(ctx workflow.Context) error {
 			return err
 		}
 	}
+	in := activities.TakeFenceIn{Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID}
+	if r.rolls == nil {
+		r.safe = r.safeState(ctx)
+		in.Safe = &r.safe
+	}
 	var err error
-	r.fence.Release, err = call(ctx, reading(), "Take the fence", cluster.TakeFence,
-		activities.TakeFenceIn{Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID})
+	r.fence.Release, err = call(ctx, reading(), "Take the fence, record the safe state", cluster.TakeFence, in)
 	return err
 }
 
 // finish retires the old track and tells that the release is over.
 func (r *release) finish(ctx workflow.Context) (Status, error) {
-	if err := r.retire(ctx); err != nil {
+	err := r.retire(ctx)
+	if err != nil && fault.Of(err) == fault.Fenced {
+		return r.callPerson(ctx, []string{"see who serves now, before anything is scaled: " + plain(err)}, "somebody else has taken the service over")
+	}
+	if err != nil {
 		return r.callPerson(ctx, []string{"scale " + r.tracks.Stable + " to zero: " + plain(err)}, "the new version serves everything")
 	}
 	return r.end(ctx, Promoted, fmt.Sprintf("%s serves everything from %s", r.in.Image, r.tracks.Candidate))

@@ -101,7 +101,7 @@ func (r *release) removeCandidate(ctx workflow.Context) error {
 	}
 	in := activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Candidate,
-		DeleteDeployment: !r.tracks.CandidateExists,
+		DeleteDeployment: !r.tracks.CandidateExists, Finish: r.finished(ctx, activities.EndUndone),
 	}
 	if r.tracks.CandidateExists {
 		in.Container, in.Image = r.in.Plan.Spec.Target.Container, r.tracks.CandidateImage

@@ -58,7 +58,7 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 	})
 	s, err := call(ctx, waiting(within), fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), traffic.ShiftTraffic,
 		activities.ShiftTrafficIn{
-			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: weight}, Deadline: deadline,
+			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: weight, Safe: &r.safe}, Deadline: deadline,
 		})
 	if err != nil {
 		return err
@@ -148,6 +148,6 @@ func (r *release) retire(ctx workflow.Context) error {
 	r.at(ctx, moment{next: "scale " + r.tracks.Stable + " to zero"})
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
-		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable,
+		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Finish: r.finished(ctx, activities.EndPromoted),
 	})
 }

@@ -35,6 +35,9 @@ const (
 	// while a release uses its own; empty once they are handed back. It stays as a mark, because Kubernetes
 	// copies a Deployment's annotations into its revisions, and an old copy must never count again.
 	AnnotationKept = "slipway.dev/kept-settings"
+	// AnnotationSafeState on the root Service, and on a route while it is shifted, holds an
+	// activities.SafeState as JSON, as the ConfigMap does.
+	AnnotationSafeState = "slipway.dev/safe-state"
 )
 
 const (

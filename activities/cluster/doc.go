@@ -8,6 +8,9 @@
 // selector of blue: every label that blue or the root Service selects by gets "-green" behind its
 // value. Each candidate has a Service of its own, "<deployment>-blue" or "<deployment>-green".
 //
+// What preflight found is recorded in the ConfigMap "slipway-<deployment>" and on the root Service, for a
+// person who must restore it without Temporal; the last write of a release ends that record.
+//
 // Every write reads the object, compares its fence with the write's own, and updates with the resource
 // version it has read. A write that is older than the object is a fault of kind Fenced.
 //

@@ -19,10 +19,11 @@ import (
 // TakeFence makes the release the holder of the target's Lease "slipway-<deployment>". The fence is
 // the Lease's number of transitions, raised by compare-and-swap; the same release gets the same fence
 // however often it asks. The root Service is marked with it, since the tracks come and go: a Lease that
-// was deleted begins above the fences left on the objects, whichever are left.
+// was deleted begins above the fences left on the objects, whichever are left. The safe state is recorded
+// under the new fence.
 func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int64, error) {
 	leases := c.kube.CoordinationV1().Leases(in.Target.Namespace)
-	name := "slipway-" + in.Target.Deployment
+	name := RecordName(in.Target.Deployment)
 	what := fmt.Sprintf("take Lease %s/%s", in.Target.Namespace, name)
 	lease, err := leases.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -33,9 +34,9 @@ func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int6
 		return 0, Fault(err, what)
 	}
 	if n := lease.Spec.LeaseTransitions; n != nil && ptr.Deref(lease.Spec.HolderIdentity, "") == in.ReleaseID {
-		return int64(*n), c.mark(ctx, in, int64(*n))
+		return int64(*n), c.sign(ctx, in, int64(*n))
 	}
-	last, err := c.lastFence(ctx, in)
+	last, err := c.LastFence(ctx, in.Target)
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +53,15 @@ func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int6
 	if err != nil {
 		return 0, Fault(err, what)
 	}
-	return int64(next), c.mark(ctx, in, int64(next))
+	return int64(next), c.sign(ctx, in, int64(next))
+}
+
+// sign leaves the fence, and the safe state under it, where others find them.
+func (c *Client) sign(ctx context.Context, in activities.TakeFenceIn, fence int64) error {
+	if err := c.mark(ctx, in, fence); err != nil || in.Safe == nil {
+		return err
+	}
+	return c.Record(ctx, *in.Safe, activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: fence}})
 }
 
 // mark leaves the fence on the root Service, the one object that outlives every release.
@@ -68,19 +77,19 @@ func (c *Client) mark(ctx context.Context, in activities.TakeFenceIn, fence int6
 	})
 }
 
-// lastFence is the highest fence on the target's own objects.
-func (c *Client) lastFence(ctx context.Context, in activities.TakeFenceIn) (int32, error) {
+// LastFence is the highest fence on the target's own objects; 0 where none has one.
+func (c *Client) LastFence(ctx context.Context, t plan.Target) (int32, error) {
 	var last int64
-	root, err := c.service(ctx, in.Target.Namespace, in.Target.Service)
+	root, err := c.service(ctx, t.Namespace, t.Service)
 	if err != nil {
 		return 0, err
 	}
 	if root != nil {
 		last = parseFence(root.Annotations[AnnotationFence]).Release
 	}
-	tracks := []string{in.Target.Deployment, greenName(in.Target)}
-	if k := in.Target.Kind; k == plan.KindStatefulSet || k == plan.KindDaemonSet {
-		w, err := c.inPlace(ctx, in.Target)
+	tracks := []string{t.Deployment, greenName(t)}
+	if k := t.Kind; k == plan.KindStatefulSet || k == plan.KindDaemonSet {
+		w, err := c.inPlace(ctx, t)
 		if err != nil {
 			return 0, err
 		}
@@ -88,7 +97,7 @@ func (c *Client) lastFence(ctx context.Context, in activities.TakeFenceIn) (int3
 		tracks = nil
 	}
 	for _, name := range tracks {
-		d, err := c.deployment(ctx, in.Target.Namespace, name)
+		d, err := c.deployment(ctx, t.Namespace, name)
 		if err != nil {
 			return 0, err
 		}

@@ -42,7 +42,8 @@ func (c *Client) SwitchService(ctx context.Context, in activities.SwitchServiceI
 }
 
 // RetireTrack scales a track to zero, puts its former image back where asked, and deletes what the
-// release itself has made. What is not there is retired already.
+// release itself has made. What is not there is retired already. The record of the safe state is ended
+// last: until then a person can still restore it.
 func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) error {
 	deployments := c.kube.AppsV1().Deployments(in.Namespace)
 	what := fmt.Sprintf("retire Deployment %s/%s", in.Namespace, in.Deployment)
@@ -68,12 +69,17 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 			return err
 		}
 	}
-	if in.DeleteService == "" {
+	if in.DeleteService != "" {
+		services := c.kube.CoreV1().Services(in.Namespace)
+		what = fmt.Sprintf("delete Service %s/%s", in.Namespace, in.DeleteService)
+		if err := remove(ctx, in.Write, in.DeleteService, what, services.Get, services.Delete); err != nil {
+			return err
+		}
+	}
+	if in.Finish == nil {
 		return nil
 	}
-	services := c.kube.CoreV1().Services(in.Namespace)
-	what = fmt.Sprintf("delete Service %s/%s", in.Namespace, in.DeleteService)
-	return remove(ctx, in.Write, in.DeleteService, what, services.Get, services.Delete)
+	return c.Record(ctx, *in.Finish, in.Write)
 }
 
 // remove deletes an object if it is there and Slipway's: exactly the one it has looked at, as it was then.

@@ -24,6 +24,8 @@ type Terminal struct {
 	Out, Err io.Writer
 	// Live is true where a screen can be drawn over.
 	Live bool
+	// Asks is true where a person can answer on In.
+	Asks bool
 	Now  func() time.Time
 	// User is who gives the command.
 	User string
@@ -82,7 +84,7 @@ func (a *app) root() *cobra.Command {
 		a.json = output == "json"
 		return nil
 	}
-	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.status(), a.watch(), a.history())
+	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Pause, "Stay at the present weight; the watch goes on"},

@@ -95,7 +95,7 @@ func used(t *testing.T) map[string][]string {
 	tracks, err := c.Inspect(ctx, activities.InspectTargetIn{Target: target, Image: "new"})
 	require.NoError(t, err)
 	for _, id := range []string{"first", "second"} { // one creates, the other updates
-		fence, err := c.TakeFence(ctx, activities.TakeFenceIn{Target: target, ReleaseID: id})
+		fence, err := c.TakeFence(ctx, activities.TakeFenceIn{Target: target, ReleaseID: id, Safe: &activities.SafeState{Target: target}})
 		require.NoError(t, err)
 		require.NoError(t, c.DeployCandidate(ctx, activities.DeployCandidateIn{
 			Write: write(id, fence), Target: target, Tracks: tracks, Image: "new",

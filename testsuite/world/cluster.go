@@ -38,13 +38,14 @@ func selector(track string) map[string]string { return map[string]string{"track"
 func service(track string) string             { return track + "-only" }
 
 // TakeFence implements activities.Workloads.
-func (w *World) TakeFence(context.Context, activities.TakeFenceIn) (int64, error) {
+func (w *World) TakeFence(_ context.Context, in activities.TakeFenceIn) (int64, error) {
 	if err := w.enter(TakeFence); err != nil {
 		return 0, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fence++
+	w.safe = in.Safe
 	return w.fence, nil
 }
 
@@ -151,6 +152,9 @@ func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) erro
 	}
 	if i := slices.Index(w.state.Services, in.DeleteService); i >= 0 {
 		w.state.Services = slices.Delete(w.state.Services, i, i+1)
+	}
+	if in.Finish != nil {
+		w.safe = in.Finish
 	}
 	return nil
 }

@@ -110,6 +110,7 @@ type World struct {
 	looks    int
 	fence    int64
 	fences   map[string]activities.Fence
+	safe     *activities.SafeState
 	deployed time.Time
 	shifted  time.Time
 	full     time.Time
@@ -167,6 +168,13 @@ func (w *World) State() State {
 	s := w.state
 	s.Tracks, s.Services = maps.Clone(s.Tracks), append([]string(nil), s.Services...)
 	return s
+}
+
+// SafeState is the record as it is kept now; nil before the first.
+func (w *World) SafeState() *activities.SafeState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.safe
 }
 
 // Timeline is every effect so far, each with its time since the beginning.

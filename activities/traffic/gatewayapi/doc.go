@@ -8,6 +8,7 @@
 // spec.rules is an atomic list, and server-side apply would claim all of it.
 //
 // At weight 0 the candidate's backend is taken out and the root Service gets the weight back that its
-// owner gave it, so that the route is as its owner wrote it. That way is always open; on the way forward a
+// owner gave it, so that the route is as its owner wrote it. While the candidate has a share, the safe state
+// stands in an annotation of the route. That way is always open; on the way forward a
 // rule that does not stand as Slipway left it is a fault of kind Edited.
 package gatewayapi

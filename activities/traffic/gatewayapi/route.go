@@ -75,6 +75,9 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 		if err != nil {
 			return err
 		}
+		if err := keepSafe(r, in); err != nil {
+			return err
+		}
 		r.Annotations[AnnotationWeight] = strconv.Itoa(in.Weight)
 		_, err = c.gateway.GatewayV1().HTTPRoutes(in.Route.Namespace).Update(ctx, r, metav1.UpdateOptions{FieldManager: "slipway"})
 		return err

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -67,29 +70,60 @@ func (s *Stage) grant(ctx context.Context, dir string) error {
 
 // WorkerConfig is a client configuration with the rights of the worker's service account, and no more.
 func (s *Stage) WorkerConfig(ctx context.Context) (*rest.Config, error) {
-	token, err := s.Kube.CoreV1().ServiceAccounts(AccountNamespace).CreateToken(ctx, AccountName, &authenticationv1.TokenRequest{
+	return s.accountConfig(ctx, AccountNamespace, AccountName)
+}
+
+// Pager is the account of the person with the pager.
+const Pager = "pager"
+
+// PagerConfig is a client configuration with the rights of deploy/rescue in one namespace, and no more.
+func (s *Stage) PagerConfig(ctx context.Context, namespace string) (*rest.Config, error) {
+	if err := s.grant(ctx, filepath.Join(s.Repository, "deploy", "rescue")); err != nil {
+		return nil, err
+	}
+	meta := metav1.ObjectMeta{Name: Pager, Namespace: namespace}
+	_, err1 := s.Kube.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
+	_, err2 := s.Kube.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "slipway-rescue"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: Pager, Namespace: namespace}},
+	}, metav1.CreateOptions{})
+	for _, err := range []error{err1, err2} {
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return nil, fmt.Errorf("give the pager its rights: %w", err)
+		}
+	}
+	return s.accountConfig(ctx, namespace, Pager)
+}
+
+// PagerKubeconfig is a file with that configuration.
+func (s *Stage) PagerKubeconfig(ctx context.Context, namespace string) (string, error) {
+	c, err := s.PagerConfig(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	return s.writeKubeconfig(c, Pager+"-"+namespace)
+}
+
+func (s *Stage) accountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
+	token, err := s.Kube.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(24 * 3600))},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("get token of %s: %w", AccountName, err)
+		return nil, fmt.Errorf("get token of %s: %w", name, err)
 	}
 	c := rest.AnonymousClientConfig(s.admin)
 	c.BearerToken = token.Status.Token
 	return c, nil
 }
 
-// writeKubeconfig writes the worker's configuration into a file.
-func (s *Stage) writeKubeconfig(ctx context.Context) (string, error) {
-	c, err := s.WorkerConfig(ctx)
-	if err != nil {
-		return "", err
-	}
+// writeKubeconfig writes a configuration into a file.
+func (s *Stage) writeKubeconfig(c *rest.Config, user string) (string, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["sandbox"] = &clientcmdapi.Cluster{Server: c.Host, CertificateAuthorityData: c.CAData, CertificateAuthority: c.CAFile}
-	config.AuthInfos["worker"] = &clientcmdapi.AuthInfo{Token: c.BearerToken}
-	config.Contexts["worker"] = &clientcmdapi.Context{Cluster: "sandbox", AuthInfo: "worker"}
-	config.CurrentContext = "worker"
-	file := filepath.Join(s.Dir, "worker.kubeconfig")
+	config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: c.BearerToken}
+	config.Contexts[user] = &clientcmdapi.Context{Cluster: "sandbox", AuthInfo: user}
+	config.CurrentContext = user
+	file := filepath.Join(s.Dir, user+".kubeconfig")
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
 		return "", fmt.Errorf("write %s: %w", file, err)
 	}

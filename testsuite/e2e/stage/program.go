@@ -40,7 +40,11 @@ type WorkerOptions struct {
 
 // StartWorker starts a worker with the rights of its service account and returns when it is ready.
 func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, error) {
-	kubeconfig, err := s.writeKubeconfig(ctx)
+	config, err := s.WorkerConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := s.writeKubeconfig(config, "worker")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// safeState is what preflight has found, for a person who must restore it without Temporal.
+func (r *release) safeState(ctx workflow.Context) activities.SafeState {
+	return activities.SafeState{
+		Version: activities.SafeStateVersion, ReleaseID: r.in.ID, Lane: r.status.Environment + "/" + r.status.Service,
+		Recorded: workflow.Now(ctx), Target: r.in.Plan.Spec.Target, Tracks: r.tracks, Route: r.route,
+	}
+}
+
+// finished is the record that the last write of a release leaves behind, so that nobody rescues what is
+// over.
+func (r *release) finished(ctx workflow.Context, end activities.End) *activities.SafeState {
+	s := r.safe
+	if end == activities.EndPromoted {
+		s = s.Promote(r.in.Image)
+	}
+	s.Ended, s.EndedAt, s.EndedBy = end, workflow.Now(ctx), r.in.ID
+	return &s
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/testsuite/world"
+	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// recorded is the safe state of a release in a new world, without its times.
+func recorded(r *release) activities.SafeState {
+	found := activities.Tracks{
+		Stable: world.Stable, StableImage: world.OldImage, StableSelector: map[string]string{"track": world.Stable},
+		Candidate: world.Candidate, CandidateService: world.Candidate + "-only", CandidateSelector: map[string]string{"track": world.Candidate},
+		Replicas: world.Replicas, Port: 80,
+	}
+	return activities.SafeState{
+		Version: 1, ReleaseID: r.in.ID, Lane: "production/checkout", Target: r.in.Plan.Spec.Target, Tracks: found,
+		Route: activities.Route{
+			Namespace: "shop", Traffic: r.in.Plan.Spec.Traffic, Stable: "checkout", Candidate: found.CandidateService,
+			StableSelector: found.StableSelector, CandidateSelector: found.CandidateSelector, Port: 80,
+		},
+	}
+}
+
+// kept is the world's record now, without its times; a test compares those by itself.
+func kept(r *release) activities.SafeState {
+	r.t.Helper()
+	require.NotNil(r.t, r.world.SafeState())
+	s := *r.world.SafeState()
+	s.Recorded, s.EndedAt = time.Time{}, time.Time{}
+	return s
+}
+
+func TestTheSafeStateIsRecordedBeforeAnythingIsChanged(t *testing.T) {
+	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		r := prepare(t, p)
+		looked := false
+		r.world.OnCall = func(op world.Op) {
+			if op != world.Deploy || looked {
+				return
+			}
+			looked = true
+			require.Empty(t, r.world.Timeline())
+			require.Empty(t, cmp.Diff(recorded(r), kept(r)))
+			require.False(t, r.world.SafeState().Recorded.IsZero())
+		}
+		r.run().promoted()
+		require.True(t, looked)
+	})
+}
+
+func TestAPromotedReleaseLeavesTheNewTrackAsTheSafeState(t *testing.T) {
+	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		r := prepare(t, p)
+		r.run().promoted()
+		want := recorded(r).Promote(world.NewImage)
+		want.Ended, want.EndedBy = activities.EndPromoted, r.in.ID
+		require.Empty(t, cmp.Diff(want, kept(r)))
+		require.Equal(t, world.Candidate, kept(r).Tracks.Stable)
+		require.Equal(t, world.OldImage, kept(r).Tracks.CandidateImage)
+		require.True(t, r.world.SafeState().EndedAt.After(r.world.SafeState().Recorded))
+	})
+}
+
+func TestAnUndoneReleaseEndsItsRecord(t *testing.T) {
+	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		r := prepare(t, p)
+		r.at(time.Minute, workflows.Abort, by("bob"))
+		r.run().undone("aborted by bob")
+		want := recorded(r)
+		want.Ended, want.EndedBy = activities.EndUndone, r.in.ID
+		require.Empty(t, cmp.Diff(want, kept(r)))
+	})
+}
+
+func TestAReleaseThatNeedsAPersonLeavesItsRecordOpen(t *testing.T) {
+	for name, err := range map[string]error{
+		"because the router refuses": errors.New("connection refused"),
+		"because somebody has rescued it meanwhile": fault.New(fault.Fenced,
+			"HTTPRoute checkout was written by release rescue-abc123 since (fence 2.1, this write has 1.4)"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t, twoSteps())
+			r.env.RegisterDelayedCallback(func() { r.world.Fail(world.SetWeight, 0, err) }, 3*time.Minute)
+			r.run().failed(workflows.NeedsPerson, err.Error())
+			require.Empty(t, cmp.Diff(recorded(r), kept(r)))
+			require.Equal(t, 10, r.world.State().Weight, "nothing was moved on")
+		})
+	}
+}
+
+func TestAReleaseThatWasRescuedMeanwhileMovesNobody(t *testing.T) {
+	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		last, _ := good(t, p)
+		for n := 1; n <= last; n++ {
+			t.Run(fmt.Sprintf("before activity %d", n), func(t *testing.T) {
+				r := prepare(t, p)
+				begun := false
+				r.fates = func(i int, activity string) world.Fate {
+					if i == n {
+						begun = r.world.SafeState() != nil
+						r.world.Rescue()
+					}
+					return world.Answered
+				}
+				r.run()
+				if !begun {
+					r.promoted() // it has taken its fence later, and found the old version as the rescue left it
+					return
+				}
+				require.Equal(t, workflows.NeedsPerson, r.status.Phase, r.story())
+				s := r.world.State()
+				require.Zero(t, s.Weight, r.story())
+				require.Equal(t, world.Stable, s.Serving)
+				require.Equal(t, world.Track{Image: world.OldImage, Size: world.Replicas}, s.Tracks[world.Stable])
+			})
+		}
+	})
+}
