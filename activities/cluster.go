@@ -54,7 +54,9 @@ type Tracks struct {
 	CandidateServiceExists bool `json:"candidateServiceExists"`
 	// CandidateSelector is what the root Service selects after promotion.
 	CandidateSelector map[string]string `json:"candidateSelector"`
-	// Replicas of stable, which the candidate gets too.
+	// SharedSelector matches the pods of both tracks; empty where they have no label in common.
+	SharedSelector map[string]string `json:"sharedSelector,omitempty"`
+	// Replicas of stable, which the candidate gets too, unless it is sized for its weight.
 	Replicas int32 `json:"replicas"`
 	// Port is the Service's port that the route sends to.
 	Port int32 `json:"port"`
@@ -80,6 +82,22 @@ type DeployCandidateIn struct {
 	Target plan.Target `json:"target"`
 	Tracks Tracks      `json:"tracks"`
 	Image  string      `json:"image"`
+	// Replicas of the candidate; 0: as many as stable has.
+	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// SizeCandidateIn declares how many pods the candidate has, and waits until they are ready.
+type SizeCandidateIn struct {
+	Write
+	AwaitReadyIn
+}
+
+// SizeTrackIn declares how many pods a track has.
+type SizeTrackIn struct {
+	Write
+	Namespace  string
+	Deployment string
+	Replicas   int32
 }
 
 // AwaitReadyIn waits until a Deployment runs the image with all replicas ready.
@@ -109,6 +127,8 @@ type Readiness struct {
 	Ready bool `json:"ready"`
 	// Reason in plain words when it is not, such as the pods' waiting reason.
 	Reason string `json:"reason,omitempty"`
+	// Restarts are those of the container that was restarted most, where all are ready.
+	Restarts int32 `json:"restarts,omitempty"`
 }
 
 // SwitchServiceIn declares what the root Service selects.
@@ -140,6 +160,8 @@ type Workloads interface {
 	Inspect(context.Context, InspectTargetIn) (Tracks, error)
 	TakeFence(context.Context, TakeFenceIn) (int64, error)
 	DeployCandidate(context.Context, DeployCandidateIn) error
+	// SizeTrack changes the size of a Deployment that is there, and nothing else.
+	SizeTrack(context.Context, SizeTrackIn) error
 	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
 	SwitchService(context.Context, SwitchServiceIn) error
 	RetireTrack(context.Context, RetireTrackIn) error
@@ -168,6 +190,16 @@ func (a *Cluster) DeployCandidate(ctx context.Context, in DeployCandidateIn) err
 	return fault.From(a.Workloads.DeployCandidate(ctx, in))
 }
 
+// SizeCandidate declares the candidate's size, and heartbeats until its pods are ready or the deadline has
+// passed.
+func (a *Cluster) SizeCandidate(ctx context.Context, in SizeCandidateIn) (Readiness, error) {
+	err := a.Workloads.SizeTrack(ctx, SizeTrackIn{Write: in.Write, Namespace: in.Namespace, Deployment: in.Deployment, Replicas: in.Replicas})
+	if err != nil {
+		return Readiness{}, fault.From(err)
+	}
+	return a.AwaitReady(ctx, in.AwaitReadyIn)
+}
+
 // AwaitReady heartbeats until the Deployment is ready or the deadline has passed.
 func (a *Cluster) AwaitReady(ctx context.Context, in AwaitReadyIn) (Readiness, error) {
 	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
@@ -184,9 +216,15 @@ const unreadyFor = 30 * time.Second
 type podWatch struct {
 	// Unready is since when pods have been missing; zero while all are ready.
 	Unready time.Time `json:"unready,omitzero"`
+	// Restarts are how many there were before the watch; nil until all pods were ready once.
+	Restarts *int32 `json:"restarts,omitempty"`
 }
 
-// WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a minute.
+// maxRestarts is how often one container may end and start again in a watch before that is a bad release.
+const maxRestarts = 3
+
+// WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a
+// minute, and when a container ends again and again.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
 	w := resumePods(ctx)
 	for {
@@ -229,7 +267,7 @@ func (w *podWatch) judge(r Readiness, err error, now time.Time) decide.Verdict {
 		return decide.CannotMeasure(err.Error())
 	case r.Ready:
 		w.Unready = time.Time{}
-		return decide.Verdict{Outcome: decide.Pass, Reason: "all pods are ready"}
+		return w.steady(r)
 	case w.Unready.IsZero():
 		w.Unready = now
 	}
@@ -237,6 +275,22 @@ func (w *podWatch) judge(r Readiness, err error, now time.Time) decide.Verdict {
 		return decide.CannotMeasure(r.Reason)
 	}
 	return decide.Verdict{Outcome: decide.Fail, Reason: fmt.Sprintf("for %s %s", now.Sub(w.Unready).Round(time.Second), r.Reason)}
+}
+
+// steady is the verdict while all pods are ready: one that was restarted meanwhile is no pass, since a
+// container that ends again and again is ready in between.
+func (w *podWatch) steady(r Readiness) decide.Verdict {
+	if w.Restarts == nil {
+		w.Restarts = &r.Restarts
+	}
+	reason := fmt.Sprintf("a container has restarted %d times in this watch", r.Restarts-*w.Restarts)
+	switch n := r.Restarts - *w.Restarts; {
+	case n >= maxRestarts:
+		return decide.Verdict{Outcome: decide.Fail, Reason: reason}
+	case n > 0:
+		return decide.CannotMeasure(reason)
+	}
+	return decide.Verdict{Outcome: decide.Pass, Reason: "all pods are ready"}
 }
 
 // SwitchService declares what the root Service selects.

@@ -20,7 +20,11 @@ type Route struct {
 	// StableSelector and CandidateSelector are what the root Service selects on either side of a switch.
 	StableSelector    map[string]string `json:"stableSelector,omitempty"`
 	CandidateSelector map[string]string `json:"candidateSelector,omitempty"`
-	Port              int32             `json:"port"`
+	// SharedSelector matches both tracks; empty where they have no label in common.
+	SharedSelector map[string]string `json:"sharedSelector,omitempty"`
+	Port           int32             `json:"port"`
+	// Testers reach the candidate whatever the weight, by a preview route; nil: there are none.
+	Testers *plan.Testers `json:"testers,omitempty"`
 }
 
 // SetTrafficWeightIn declares the candidate's share, 0 to 100; stable gets the rest. At 0 the
@@ -63,23 +67,29 @@ type Router interface {
 	Verify(ctx context.Context, route Route, weight int) (Settled, error)
 }
 
-// PreviewIn declares a route that only requests with a header take, straight to the candidate.
+// PreviewIn declares the route that only the requests of the route's testers take, straight to the
+// candidate.
 type PreviewIn struct {
 	Write
-	Route  Route       `json:"route"`
-	Header plan.Header `json:"header"`
+	Route Route `json:"route"`
+	// Deadline of the wait until the router serves a route that was opened.
+	Deadline time.Time `json:"deadline,omitzero"`
 }
 
-// Previewer is a router that can tell requests apart by a header.
+// Previewer is a router that can tell the requests of testers from those of others.
 type Previewer interface {
+	// ReadPreview returns an error that says why the preview route cannot be made.
+	ReadPreview(context.Context, Route) error
 	// OpenPreview declares the route; it is fenced and idempotent.
 	OpenPreview(context.Context, PreviewIn) error
+	// VerifyPreview tells whether the router has accepted it.
+	VerifyPreview(context.Context, Route) (Settled, error)
 	// ClosePreview removes it; finding none is fine.
 	ClosePreview(context.Context, PreviewIn) error
 }
 
 // Routers are the kinds of traffic shifting that a plan can name.
-type Routers struct{ GatewayAPI, Service Router }
+type Routers struct{ GatewayAPI, Service, Replicas Router }
 
 // Traffic shifts requests between the tracks.
 type Traffic struct {
@@ -89,16 +99,27 @@ type Traffic struct {
 
 // router is the one that the plan names.
 func (a *Traffic) router(t plan.Traffic) Router {
-	if t.Service != nil {
+	switch {
+	case t.Service != nil:
 		return a.Routers.Service
+	case t.Replicas != nil:
+		return a.Routers.Replicas
 	}
 	return a.Routers.GatewayAPI
 }
 
-// InspectRoute refuses a route that cannot be shifted and returns the candidate's present weight.
+// InspectRoute refuses a route that cannot be shifted, or whose testers cannot be told apart, and returns
+// the candidate's present weight.
 func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
 	w, err := a.router(in.Traffic).Read(ctx, in)
-	return w, fault.From(err)
+	if err != nil || in.Testers == nil {
+		return w, fault.From(err)
+	}
+	p, err := a.previewer(in.Traffic)
+	if err != nil {
+		return w, fault.From(err)
+	}
+	return w, fault.From(p.ReadPreview(ctx, in))
 }
 
 // SetTrafficWeight declares the candidate's share of requests.
@@ -123,13 +144,20 @@ func (a *Traffic) AwaitTraffic(ctx context.Context, in AwaitTrafficIn) (Settled,
 	})
 }
 
-// OpenPreview lets requests with the header reach the candidate.
-func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) error {
+// OpenPreview lets the requests of testers reach the candidate, and heartbeats until the router serves
+// them or the deadline has passed.
+func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) (Settled, error) {
 	p, err := a.previewer(in.Route.Traffic)
-	if err != nil {
-		return fault.From(err)
+	if err == nil {
+		err = p.OpenPreview(ctx, in)
 	}
-	return fault.From(p.OpenPreview(ctx, in))
+	if err != nil {
+		return Settled{}, fault.From(err)
+	}
+	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
+		s, err := p.VerifyPreview(ctx, in.Route)
+		return s, s.Settled, err
+	})
 }
 
 // ClosePreview takes the preview route away again.
@@ -144,7 +172,7 @@ func (a *Traffic) ClosePreview(ctx context.Context, in PreviewIn) error {
 func (a *Traffic) previewer(t plan.Traffic) (Previewer, error) {
 	p, ok := a.router(t).(Previewer)
 	if !ok {
-		return nil, fault.New(fault.Invalid, "this router cannot tell requests apart by a header")
+		return nil, fault.New(fault.Invalid, "this router cannot tell the requests of testers from others; take testers out of the plan, or name a router that can")
 	}
 	return p, nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/replicas"
 	"github.com/slipwayhq/slipway/activities/traffic/service"
 	"github.com/slipwayhq/slipway/workflows"
 )
@@ -134,7 +135,9 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
-		traffic:   &activities.Traffic{Routers: activities.Routers{GatewayAPI: gatewayapi.New(gateway), Service: service.New(kube)}, Clock: clock},
+		traffic: &activities.Traffic{Routers: activities.Routers{
+			GatewayAPI: gatewayapi.New(gateway), Service: service.New(kube), Replicas: replicas.New(kube),
+		}, Clock: clock},
 	}, nil
 }
 

@@ -40,6 +40,9 @@ func BlueGreen(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	}
 	if p.Preview != nil {
 		r.step(StepStatus{Name: stepPreview}, nil)
+		if p.Preview.Header != nil {
+			r.testers = &plan.Testers{Header: p.Preview.Header}
+		}
 	}
 	if p.Gate != nil {
 		r.step(StepStatus{Name: stepApproval}, p.Gate)
@@ -103,10 +106,8 @@ func (b *blueGreen) preview(ctx workflow.Context) error {
 }
 
 func (b *blueGreen) test(ctx workflow.Context, p *plan.Preview) error {
-	if p.Header != nil {
-		if err := b.openPreview(ctx, *p.Header); err != nil {
-			return err
-		}
+	if err := b.openPreview(ctx); err != nil {
+		return err
 	}
 	if err := b.checkAll(ctx, p.Checks); err != nil {
 		return err
@@ -115,23 +116,6 @@ func (b *blueGreen) test(ctx workflow.Context, p *plan.Preview) error {
 		return b.load(ctx, *p.Load)
 	}
 	return nil
-}
-
-// openPreview makes the route that only requests with the header take.
-func (b *blueGreen) openPreview(ctx workflow.Context, h plan.Header) error {
-	b.undo.push(compensation{name: "close the preview route", run: func(ctx workflow.Context) error {
-		return b.closePreview(ctx, undoing())
-	}})
-	err := do(ctx, creating(), "Open the preview route", traffic.OpenPreview, activities.PreviewIn{Write: b.write(), Route: b.route, Header: h})
-	if err != nil {
-		return err
-	}
-	b.note(ctx, "requests with %s: %s reach %s", h.Name, h.Value, b.tracks.Candidate)
-	return nil
-}
-
-func (b *blueGreen) closePreview(ctx workflow.Context, p policy) error {
-	return do(ctx, p, "Close the preview route", traffic.ClosePreview, activities.PreviewIn{Write: b.write(), Route: b.route})
 }
 
 func (b *blueGreen) load(ctx workflow.Context, l plan.LoadTest) error {
@@ -171,10 +155,8 @@ func (b *blueGreen) approve(ctx workflow.Context) error {
 
 // turn sends everybody to the candidate, with the door for testers closed behind them.
 func (b *blueGreen) turn(ctx workflow.Context) error {
-	if b.plan.Preview != nil && b.plan.Preview.Header != nil {
-		if err := b.closePreview(ctx, writing()); err != nil {
-			return err
-		}
+	if err := b.closePreview(ctx); err != nil {
+		return err
 	}
 	return b.promote(ctx)
 }

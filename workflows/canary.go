@@ -4,9 +4,11 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -14,6 +16,8 @@ import (
 type canary struct {
 	*release
 	plan plan.Canary
+	// sizes are the candidate's pods at each step.
+	sizes []int32
 }
 
 // Canary releases an image in steps: a share of the requests goes to the candidate, is compared with
@@ -24,8 +28,8 @@ type canary struct {
 // undo needs a person, fails with an ApplicationError of type "refused" or "needs-person" that carries
 // the status in its details.
 func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
-	p := in.Plan.Spec.Strategy.Canary
-	if a := in.Plan.Spec.Analysis; p == nil || a == nil || a.Source.Prometheus == nil {
+	p, byPods := in.Plan.Spec.Strategy.Canary, in.Plan.Spec.Traffic.Replicas != nil
+	if a := in.Plan.Spec.Analysis; p == nil || a == nil || a.Source.Prometheus == nil && !byPods {
 		return Status{}, unplanned(plan.StrategyCanary)
 	}
 	r, ctx, err := prepare(ctx, in, plan.StrategyCanary, tempo(in.Plan.Spec.Strategy))
@@ -35,13 +39,15 @@ func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	for _, s := range p.Steps {
 		r.step(StepStatus{Weight: s.Weight, Hold: s.Hold}, s.Gate)
 	}
+	r.testers = p.Testers
 	c := &canary{release: r, plan: *p}
+	c.plan.Steps = slices.Clone(p.Steps)
 	return c.run(ctx)
 }
 
 // run is the whole story, with its three ends.
 func (c *canary) run(ctx workflow.Context) (Status, error) {
-	if err := c.preflight(ctx); err != nil {
+	if err := c.check(ctx); err != nil {
 		return c.refuse(ctx, err)
 	}
 	if err := c.forward(ctx); err != nil {
@@ -50,15 +56,56 @@ func (c *canary) run(ctx workflow.Context) (Status, error) {
 	return c.finish(ctx)
 }
 
+// check is the preflight, and what this number of pods makes of the plan's weights.
+func (c *canary) check(ctx workflow.Context) error {
+	if err := c.preflight(ctx); err != nil {
+		return err
+	}
+	stable := int(c.tracks.Replicas)
+	if c.in.Plan.Spec.Traffic.Replicas != nil {
+		return c.split(ctx, stable)
+	}
+	for _, s := range c.plan.Steps {
+		size := stable
+		if c.plan.Sizing == plan.SizingWeight {
+			size = decide.Enough(s.Weight, stable)
+		}
+		c.sizes = append(c.sizes, int32(size)) //nolint:gosec // never more than stable has, which is an int32
+	}
+	return nil
+}
+
+// split makes the steps those that whole pods can make: from here on every weight is the real one.
+func (c *canary) split(ctx workflow.Context, stable int) error {
+	var weights []int
+	for _, s := range c.plan.Steps {
+		weights = append(weights, s.Weight)
+	}
+	pods, err := decide.Split(weights, stable)
+	if err != nil {
+		return err
+	}
+	for i, n := range pods {
+		weight := decide.Ratio(n, stable)
+		c.note(ctx, "step %d: %d %% is %d of %d pods (%d %%)", i+1, weights[i], n, n+stable, weight)
+		c.plan.Steps[i].Weight, c.status.Track[i].Weight = weight, weight
+		c.sizes = append(c.sizes, int32(n)) //nolint:gosec // never more than stable has, which is an int32
+	}
+	return nil
+}
+
 // forward goes from an untouched cluster to a candidate that serves everything and has baked.
 func (c *canary) forward(ctx workflow.Context) error {
-	if err := c.deploy(ctx); err != nil {
+	if err := c.deploySized(ctx, c.sizes[0]); err != nil {
+		return err
+	}
+	if err := c.openPreview(ctx); err != nil {
 		return err
 	}
 	if err := c.climb(ctx); err != nil {
 		return err
 	}
-	if err := c.promote(ctx); err != nil {
+	if err := c.takeOver(ctx); err != nil {
 		return err
 	}
 	if err := c.bake(ctx); err != nil {
@@ -85,11 +132,14 @@ func (c *canary) climb(ctx workflow.Context) error {
 	return nil
 }
 
-// rise shifts, verifies, judges and asks: one step.
+// rise sizes, shifts, verifies, judges and asks: one step.
 func (c *canary) rise(ctx workflow.Context, i int) error {
 	s, p := &c.status.Track[i], c.plan.Steps[i]
 	c.status.Step = i + 1
 	s.State, s.Started = Shifting, workflow.Now(ctx)
+	if err := c.grow(ctx, c.sizes[i]); err != nil {
+		return err
+	}
 	if err := c.shift(ctx, p.Weight); err != nil {
 		return err
 	}
@@ -98,4 +148,15 @@ func (c *canary) rise(ctx workflow.Context, i int) error {
 		return err
 	}
 	return c.pass(ctx, s, p.Gate)
+}
+
+// takeOver gives the candidate its full size, then every request. Testers no longer need a door of their own.
+func (c *canary) takeOver(ctx workflow.Context) error {
+	if err := c.grow(ctx, c.tracks.Replicas); err != nil {
+		return err
+	}
+	if err := c.promote(ctx); err != nil {
+		return err
+	}
+	return c.closePreview(ctx)
 }

@@ -35,6 +35,14 @@ func creating() policy {
 	return p
 }
 
+// opening creates and waits until what was made is served; as with any create, whoever stops it waits
+// until its last attempt has ended.
+func opening(within time.Duration) policy {
+	p := waiting(within)
+	p.WaitForCancellation = true
+	return p
+}
+
 // undoing takes something back: it has far more patience than the way forward.
 func undoing() policy {
 	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}

@@ -25,9 +25,15 @@ type release struct {
 	// gates are those of the plan, one for each step of the status; nil where a step has none.
 	gates []*plan.Gate
 
+	// testers reach the candidate before everybody else; nil: nobody does. previewed is true once they may.
+	testers   *plan.Testers
+	previewed bool
+
 	tracks activities.Tracks
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
 	rolls *inPlace
+	// size is how many pods the candidate has been given.
+	size  int32
 	route activities.Route
 	fence activities.Fence
 	undo  undoStack
@@ -107,7 +113,8 @@ func (r *release) preflight(ctx workflow.Context) error {
 	r.status.Pods = int(tracks.Replicas)
 	r.route = activities.Route{
 		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
-		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, Port: tracks.Port,
+		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector,
+		SharedSelector: tracks.SharedSelector, Port: tracks.Port, Testers: r.testers,
 	}
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err

@@ -72,6 +72,29 @@ func asking(g plan.Gate) plan.Plan {
 	return p
 }
 
+// tested is the plan with testers, told by a cookie.
+func tested() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.Testers = &plan.Testers{Cookie: &plan.Cookie{Name: "canary", Value: "always"}}
+	return p
+}
+
+// sized is the plan with a candidate that grows with its weight.
+func sized() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.Sizing = plan.SizingWeight
+	return p
+}
+
+// byPods is a plan without a router, of 25 % and 50 %.
+func byPods() plan.Plan {
+	p := twoSteps()
+	p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}}
+	p.Spec.Strategy.Canary.Steps[0].Weight = 25
+	p.Spec.Analysis.Source = plan.Source{}
+	return p
+}
+
 // blueGreen is a plan with everything that a blue-green release can do.
 func blueGreen() plan.Plan {
 	p := twoSteps()
@@ -118,7 +141,8 @@ func unmeasured() plan.Plan {
 // strategies are a plan for each of the ways in which a release can go.
 func strategies() map[string]plan.Plan {
 	return map[string]plan.Plan{
-		"canary": twoSteps(), "blue-green": blueGreen(), "blue-green without a router": selector(),
+		"canary": twoSteps(), "canary with testers": tested(), "canary sized for its weight": sized(), "canary by the number of pods": byPods(),
+		"blue-green": blueGreen(), "blue-green without a router": selector(),
 		"rolling": inBatches(), "rolling without metrics": unmeasured(),
 	}
 }

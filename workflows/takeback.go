@@ -92,7 +92,7 @@ func (r *release) pointService(ctx workflow.Context, p policy, selector map[stri
 // removeCandidate leaves the candidate track as it was found: deleted if this release made it, else at
 // zero with its former image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
-	if r.status.MaxWeight > 0 {
+	if r.status.MaxWeight > 0 || r.previewed {
 		if err := workflow.NewTimerWithOptions(ctx, drain, workflow.TimerOptions{
 			Summary: "Let requests on " + r.tracks.Candidate + " finish",
 		}).Get(ctx, nil); err != nil {

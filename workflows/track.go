@@ -15,8 +15,11 @@ import (
 // requests under way and for connections that have not heard yet.
 const drain = 2 * time.Second
 
-// deploy makes the candidate track and waits until all its pods are ready. It gets no traffic yet.
-func (r *release) deploy(ctx workflow.Context) error {
+// deploy makes the candidate track as big as stable and waits until all its pods are ready. It gets no
+// traffic yet.
+func (r *release) deploy(ctx workflow.Context) error { return r.deploySized(ctx, r.tracks.Replicas) }
+
+func (r *release) deploySized(ctx workflow.Context, size int32) error {
 	if err := r.enter(ctx, Deploying); err != nil {
 		return err
 	}
@@ -26,22 +29,56 @@ func (r *release) deploy(ctx workflow.Context) error {
 	r.at(ctx, moment{next: "all pods of " + t.Candidate + " become ready", deadline: deadline, atDeadline: "the release is undone"})
 	r.undo.push(compensation{name: "retire " + t.Candidate, run: r.removeCandidate})
 	err := do(ctx, creating(), "Deploy "+t.Candidate, cluster.DeployCandidate,
-		activities.DeployCandidateIn{Write: r.write(), Target: target, Tracks: t, Image: r.in.Image})
+		activities.DeployCandidateIn{Write: r.write(), Target: target, Tracks: t, Image: r.in.Image, Replicas: size})
 	if err != nil {
 		return err
 	}
+	r.size = size
 	r.note(ctx, "deployed %s", t.Candidate)
-	ready, err := call(ctx, waiting(within), "Wait until "+t.Candidate+" is ready", cluster.AwaitReady, activities.AwaitReadyIn{
-		Namespace: target.Namespace, Deployment: t.Candidate, Image: r.in.Image, Replicas: t.Replicas, Deadline: deadline,
-	})
+	ready, err := call(ctx, waiting(within), "Wait until "+t.Candidate+" is ready", cluster.AwaitReady, r.readiness(size, deadline))
 	if err != nil {
 		return err
 	}
 	if !ready.Ready {
 		return stop("%s was not ready within %s: %s", t.Candidate, r.pace.ready, ready.Reason)
 	}
-	r.note(ctx, "%s is ready with %d pods", t.Candidate, t.Replicas)
+	r.note(ctx, "%s is ready with %s", t.Candidate, pods(size))
 	return r.rest(ctx)
+}
+
+// readiness is the wait for the candidate's pods.
+func (r *release) readiness(size int32, deadline time.Time) activities.AwaitReadyIn {
+	return activities.AwaitReadyIn{
+		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image, Replicas: size, Deadline: deadline,
+	}
+}
+
+func pods(n int32) string {
+	if n == 1 {
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
+}
+
+// grow gives the candidate the pods that its next weight needs, and waits until they are ready.
+func (r *release) grow(ctx workflow.Context, size int32) error {
+	if size == r.size {
+		return nil
+	}
+	within, candidate := r.pace.ready.D(), r.tracks.Candidate
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{next: fmt.Sprintf("%s is ready with %s", candidate, pods(size)), deadline: deadline, atDeadline: "the release is undone"})
+	ready, err := call(ctx, waiting(within), fmt.Sprintf("Size %s to %s", candidate, pods(size)), cluster.SizeCandidate,
+		activities.SizeCandidateIn{Write: r.write(), AwaitReadyIn: r.readiness(size, deadline)})
+	if err != nil {
+		return err
+	}
+	if !ready.Ready {
+		return stop("%s was not ready with %s within %s: %s", candidate, pods(size), r.pace.ready, ready.Reason)
+	}
+	r.size = size
+	r.note(ctx, "%s is ready with %s", candidate, pods(size))
+	return nil
 }
 
 // shift gives the candidate its share and waits until the router serves it.
@@ -113,7 +150,7 @@ func (r *release) bake(ctx workflow.Context) error {
 }
 
 // gateway reports whether requests come through a router in front of the root Service.
-func (r *release) gateway() bool { return r.route.Traffic.Service == nil }
+func (r *release) gateway() bool { return r.route.Traffic.GatewayAPI != nil }
 
 // settle leaves the route as it was found: the root Service alone, which now selects the new version.
 func (r *release) settle(ctx workflow.Context) error {

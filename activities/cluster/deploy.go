@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,7 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 )
 
-// DeployCandidate declares the candidate track at stable's size with the release's image, and the
+// DeployCandidate declares the candidate track at the size asked for with the release's image, and the
 // Service that selects it alone. A green track is always a copy of what blue declares now, so a team
 // goes on editing the one Deployment it made; of a blue track only image and size are touched.
 func (c *Client) DeployCandidate(ctx context.Context, in activities.DeployCandidateIn) error {
@@ -123,9 +124,9 @@ func copyOf(original *appsv1.Deployment, root *corev1.Service, in activities.Dep
 	return d, declareTrack(d, in)
 }
 
-// rootSelector is the root Service's selector of blue, also while it selects green.
+// rootSelector is the root Service's selector of blue, also while it selects otherwise.
 func rootSelector(original *appsv1.Deployment, root *corev1.Service) map[string]string {
-	if root.Spec.Selector[LabelTrack] == green {
+	if isOwn(root.Spec.Selector) {
 		return originalSelector(original, root)
 	}
 	return root.Spec.Selector
@@ -137,7 +138,7 @@ func declareTrack(d *appsv1.Deployment, in activities.DeployCandidateIn) error {
 	if err != nil {
 		return err
 	}
-	size := in.Tracks.Replicas
+	size := cmp.Or(in.Replicas, in.Tracks.Replicas)
 	target.Image, d.Spec.Replicas = in.Image, &size
 	return Stamp(d, in.Write)
 }

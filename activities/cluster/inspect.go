@@ -56,6 +56,8 @@ func suitable(d *appsv1.Deployment, root *corev1.Service, t plan.Target) error {
 	switch {
 	case len(d.Spec.Selector.MatchExpressions) > 0:
 		return fault.New(fault.Invalid, "Deployment %s selects its pods by expressions; only matchLabels can be told apart from a second track", name)
+	case labels.SelectorFromSet(d.Spec.Selector.MatchLabels).Matches(labels.Set(podLabels(t, d, root.Spec.Selector))):
+		return fault.New(fault.Invalid, "Deployment %s selects its pods by %s alone, which the pods of its second track carry too; let it select by a label of its own", name, LabelService)
 	case d.Spec.Paused:
 		return fault.New(fault.Invalid, "Deployment %s is paused; run `kubectl rollout resume` first", name)
 	case len(root.Spec.Selector) == 0:
@@ -76,6 +78,9 @@ func (c *Client) tracks(
 	out := activities.Tracks{StableSelector: root.Spec.Selector, Port: root.Spec.Ports[0].Port}
 	stable, candidate, color := original, copied, green
 	switch {
+	case selector.Matches(labels.Set(original.Spec.Template.Labels)) && selector.Matches(labels.Set(podLabels(t, original, root.Spec.Selector))):
+		return out, fault.New(fault.Edited, "Service %s/%s selects %v, which the pods of both tracks carry; was a release ended by force? Let it select the pods of Deployment %s alone, then release again",
+			t.Namespace, root.Name, root.Spec.Selector, original.Name)
 	case selector.Matches(labels.Set(original.Spec.Template.Labels)):
 		out.CandidateSelector = greenLabels(t)
 	case copied != nil && selector.Matches(labels.Set(copied.Spec.Template.Labels)):
@@ -84,6 +89,7 @@ func (c *Client) tracks(
 	default:
 		return out, fault.New(fault.Invalid, "Service %s/%s selects %v, which are not the pods of Deployment %s", t.Namespace, root.Name, root.Spec.Selector, original.Name)
 	}
+	out.SharedSelector = sharedLabel(t, original)
 	out.Stable, out.Candidate, out.CandidateService = stable.Name, trackName(t, color), t.Deployment+"-"+color
 	serving, err := container(stable, t.Container)
 	if err != nil {
@@ -164,6 +170,15 @@ func trackName(t plan.Target, color string) string {
 // greenLabels select the pods of the green track and no others.
 func greenLabels(t plan.Target) map[string]string {
 	return map[string]string{LabelService: t.Deployment, LabelTrack: green}
+}
+
+// sharedLabel selects the pods of both tracks: green's always carry it, blue's where their owner has put it
+// into the pod template. Where he has not there is none: Slipway does not restart blue to add it.
+func sharedLabel(t plan.Target, original *appsv1.Deployment) map[string]string {
+	if original.Spec.Template.Labels[LabelService] != t.Deployment {
+		return nil
+	}
+	return map[string]string{LabelService: t.Deployment}
 }
 
 // podLabels are blue's, with every one that somebody selects blue by made different.

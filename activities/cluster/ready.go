@@ -32,7 +32,7 @@ func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (act
 	}
 	s, want := d.Status, cmp.Or(in.Replicas, replicas(d))
 	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.AvailableReplicas == want && s.Replicas == want {
-		return activities.Readiness{Ready: true}, nil
+		return c.steady(ctx, d)
 	}
 	trouble, err := c.trouble(ctx, d)
 	if err != nil {
@@ -67,6 +67,21 @@ func told(out []string, pods *corev1.PodList) string {
 		return ""
 	}
 	return ": " + strings.Join(out, "; ")
+}
+
+// steady is what a watch wants to know of pods that are all ready.
+func (c *Client) steady(ctx context.Context, d *appsv1.Deployment) (activities.Readiness, error) {
+	pods, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	if err != nil {
+		return activities.Readiness{}, Fault(err, "list pods of Deployment "+d.Namespace+"/"+d.Name)
+	}
+	out := activities.Readiness{Ready: true}
+	for i := range pods.Items {
+		for j := range pods.Items[i].Status.ContainerStatuses {
+			out.Restarts = max(out.Restarts, pods.Items[i].Status.ContainerStatuses[j].RestartCount)
+		}
+	}
+	return out, nil
 }
 
 // complaints are the reasons why a pod is not ready, the same words for every pod of a track.

@@ -29,7 +29,7 @@ func (c *Client) SwitchService(ctx context.Context, in activities.SwitchServiceI
 		if err := Stamp(s, in.Write); err != nil {
 			return err
 		}
-		if s.Spec.Selector[LabelTrack] != green && !maps.Equal(s.Spec.Selector, in.Selector) {
+		if !isOwn(s.Spec.Selector) && !maps.Equal(s.Spec.Selector, in.Selector) {
 			original, err := json.Marshal(s.Spec.Selector)
 			if err != nil {
 				return fmt.Errorf("keep selector: %w", err)
@@ -38,6 +38,21 @@ func (c *Client) SwitchService(ctx context.Context, in activities.SwitchServiceI
 		}
 		s.Spec.Selector = in.Selector
 		return nil
+	})
+}
+
+// isOwn reports whether a selector is one that Slipway gives the root Service for a while.
+func isOwn(selector map[string]string) bool {
+	return selector[LabelTrack] == green || len(selector) == 1 && selector[LabelService] != ""
+}
+
+// SizeTrack declares how many pods a Deployment has.
+func (c *Client) SizeTrack(ctx context.Context, in activities.SizeTrackIn) error {
+	deployments := c.kube.AppsV1().Deployments(in.Namespace)
+	what := fmt.Sprintf("size Deployment %s/%s", in.Namespace, in.Deployment)
+	return update(ctx, in.Deployment, what, deployments.Get, deployments.Update, func(d *appsv1.Deployment) error {
+		d.Spec.Replicas = &in.Replicas
+		return Stamp(d, in.Write)
 	})
 }
 

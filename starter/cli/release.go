@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/view"
 	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -263,6 +266,35 @@ func (a *app) printPlan(p plan.Plan) error {
 	if err != nil {
 		return fmt.Errorf("print plan: %w", err)
 	}
-	_, err = a.Out.Write(text)
-	return err
+	if _, err := a.Out.Write(text); err != nil {
+		return err
+	}
+	return a.print("%s", resolution(p))
+}
+
+// resolution tells, as a comment, which weights whole pods really make; empty where a router knows all.
+func resolution(p plan.Plan) string {
+	c := p.Spec.Strategy.Canary
+	if p.Spec.Traffic.Replicas == nil || c == nil {
+		return ""
+	}
+	var weights []int
+	for _, s := range c.Steps {
+		weights = append(weights, s.Weight)
+	}
+	least := decide.Resolution(weights)
+	var b strings.Builder
+	fmt.Fprintf(&b, "# traffic.replicas: a weight is the nearest ratio of pods. These steps need at least %d pods of stable.\n", least)
+	for _, stable := range slices.Compact(slices.Sorted(slices.Values([]int{least, 3, 4, 5, 10, 20}))) {
+		pods, err := decide.Split(weights, stable)
+		if err != nil {
+			continue // two of them are the same with this number, as preflight would say
+		}
+		var steps []string
+		for i, n := range pods {
+			steps = append(steps, fmt.Sprintf("%d %% is %d of %d, %d %%", weights[i], n, n+stable, decide.Ratio(n, stable)))
+		}
+		fmt.Fprintf(&b, "#   %d pods: %s\n", stable, strings.Join(steps, "; "))
+	}
+	return b.String()
 }

@@ -116,7 +116,7 @@ func (p planning) image() []Action {
 
 // router tells of a way of shifting that came after this program.
 func (p planning) router() []Action {
-	if t := p.safe.Route.Traffic; t.GatewayAPI != nil || t.Service != nil {
+	if t := p.safe.Route.Traffic; t.GatewayAPI != nil || t.Service != nil || t.Replicas != nil {
 		return nil
 	}
 	return []Action{{

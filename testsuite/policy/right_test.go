@@ -27,6 +27,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/replicas"
 	"github.com/slipwayhq/slipway/activities/traffic/service"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -102,6 +103,7 @@ func used(t *testing.T) map[string][]string {
 		}))
 	}
 	w := write("second", 2)
+	require.NoError(t, c.SizeTrack(ctx, activities.SizeTrackIn{Write: w, Namespace: "shop", Deployment: tracks.Candidate, Replicas: 2}))
 	_, err = c.Readiness(ctx, activities.AwaitReadyIn{Namespace: "shop", Deployment: tracks.Candidate, Image: "new", Replicas: 1})
 	require.NoError(t, err)
 	require.NoError(t, c.SwitchService(ctx, activities.SwitchServiceIn{Write: w, Namespace: "shop", Service: "checkout", Selector: tracks.CandidateSelector}))
@@ -121,10 +123,14 @@ func used(t *testing.T) map[string][]string {
 	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 5}))
 	_, err = r.Verify(ctx, route, 5)
 	require.NoError(t, err)
-	preview := activities.PreviewIn{Write: w, Route: route, Header: plan.Header{Name: "X-Preview", Value: "green"}}
+	route.Testers = &plan.Testers{Header: &plan.Header{Name: "X-Preview", Value: "green"}}
+	preview := activities.PreviewIn{Write: w, Route: route}
+	require.NoError(t, r.ReadPreview(ctx, route))
 	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 0}))
 	require.NoError(t, r.OpenPreview(ctx, preview)) // one creates, the other updates
 	require.NoError(t, r.OpenPreview(ctx, preview))
+	_, err = r.VerifyPreview(ctx, route)
+	require.NoError(t, err)
 	require.NoError(t, r.ClosePreview(ctx, preview))
 
 	s := service.New(kube)
@@ -133,6 +139,15 @@ func used(t *testing.T) map[string][]string {
 	require.NoError(t, err)
 	require.NoError(t, s.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 0}))
 	_, err = s.Verify(ctx, route, 0)
+	require.NoError(t, err)
+
+	p := replicas.New(kube)
+	route.Traffic, route.CandidateSelector = plan.Traffic{Replicas: &plan.Replicas{}}, labels
+	route.SharedSelector = map[string]string{cluster.LabelService: "checkout"}
+	_, err = p.Read(ctx, route)
+	require.NoError(t, err)
+	require.NoError(t, p.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 50}))
+	_, err = p.Verify(ctx, route, 50)
 	require.NoError(t, err)
 	return verbs(append(kube.Actions(), gateway.Actions()...))
 }

@@ -3,9 +3,11 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -30,7 +32,7 @@ func (w *World) Inspect(_ context.Context, in activities.InspectTargetIn) (activ
 		Stable: stable, StableImage: serving.Image, StableSelector: selector(stable),
 		Candidate: candidate, CandidateExists: exists, CandidateImage: before.Image,
 		CandidateService: service(candidate), CandidateServiceExists: slices.Contains(w.state.Services, service(candidate)),
-		CandidateSelector: selector(candidate), Replicas: serving.Size, Port: 80,
+		CandidateSelector: selector(candidate), SharedSelector: selector(Both), Replicas: serving.Size, Port: 80,
 	}, nil
 }
 
@@ -72,13 +74,53 @@ func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidate
 	if own := in.Tracks.CandidateService; !slices.Contains(w.state.Services, own) {
 		w.state.Services = append(w.state.Services, own)
 	}
-	want := Track{in.Image, in.Tracks.Replicas}
+	want := Track{in.Image, cmp.Or(in.Replicas, in.Tracks.Replicas)}
 	if w.state.Tracks[in.Tracks.Candidate] == want {
 		return nil
 	}
-	w.state.Tracks[in.Tracks.Candidate], w.deployed = want, w.time()
-	w.did("deploy %s: %d pods of %s", in.Tracks.Candidate, in.Tracks.Replicas, version(in.Image))
+	w.state.Tracks[in.Tracks.Candidate], w.deployed, w.sized = want, w.time(), time.Time{}
+	w.did("deploy %s: %d pods of %s", in.Tracks.Candidate, want.Size, version(in.Image))
 	return nil
+}
+
+// SizeTrack implements activities.Workloads.
+func (w *World) SizeTrack(_ context.Context, in activities.SizeTrackIn) error {
+	if err := w.enter(Size); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	track, ok := w.state.Tracks[in.Deployment]
+	if !ok {
+		return fault.New(fault.NotFound, "%s does not exist", in.Deployment)
+	}
+	if err := w.stamp(in.Deployment, in.Write); err != nil {
+		return err
+	}
+	if in.Deployment == w.state.Serving && in.Replicas < track.Size {
+		w.violate("%s made smaller while the root Service sends to it", in.Deployment)
+	}
+	if track.Size == in.Replicas {
+		return nil
+	}
+	w.small, w.sized = w.pods(), w.time()
+	track.Size = in.Replicas
+	w.state.Tracks[in.Deployment] = track
+	w.did("size %s to %d pods", in.Deployment, in.Replicas)
+	return nil
+}
+
+// pods is how many pods of the candidate can answer requests.
+func (w *World) pods() int32 {
+	size := w.state.Tracks[w.second].Size
+	stuck := w.StuckFrom > 0 && size >= w.StuckFrom
+	switch {
+	case !w.ready(w.second):
+		return 0
+	case !w.sized.IsZero() && (stuck || w.time().Sub(w.sized) < w.ReadyAfter):
+		return min(w.small, size)
+	}
+	return size
 }
 
 // version is an image as a timeline shows it.
@@ -99,10 +141,32 @@ func (w *World) Readiness(_ context.Context, in activities.AwaitReadyIn) (activi
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	ready, size := int32(0), w.state.Tracks[in.Deployment].Size
 	if w.ready(in.Deployment) {
-		return activities.Readiness{Ready: true}, nil
+		ready = size
 	}
-	return activities.Readiness{Reason: fmt.Sprintf("0 of %d pods are ready: ImagePullBackOff", in.Replicas)}, nil
+	if in.Deployment == w.second {
+		ready = w.pods()
+	}
+	if ready > 0 && ready == size {
+		return activities.Readiness{Ready: true, Restarts: w.restarts()}, nil
+	}
+	return activities.Readiness{Reason: fmt.Sprintf("%d of %d pods are ready: ImagePullBackOff", ready, in.Replicas)}, nil
+}
+
+// restartEvery is how often a container that cannot stay ends and starts again.
+const restartEvery = 5 * time.Minute
+
+// restarts are those of such a container.
+func (w *World) restarts() int32 {
+	if w.RestartsFrom == 0 || w.elapsed() < w.RestartsFrom {
+		return 0
+	}
+	n := int32(1)
+	for at := w.RestartsFrom + restartEvery; at <= w.elapsed(); at += restartEvery {
+		n++
+	}
+	return n
 }
 
 // ready tells whether a track can answer requests. The one that served first always can.
@@ -125,7 +189,7 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 		return err
 	}
 	track := in.Selector["track"]
-	if !w.ready(track) {
+	if track == Both && (!w.ready(w.first) || !w.ready(w.second)) || track != Both && !w.ready(track) {
 		w.violate("Service %s sent to %s, which is not ready", in.Service, track)
 	}
 	if w.state.Serving == track {
@@ -176,10 +240,12 @@ func (w *World) retire(t Track, in activities.RetireTrackIn) {
 // guardRetirement flags a track that is taken away too early.
 func (w *World) guardRetirement(track string) {
 	switch {
-	case w.state.Serving == track:
+	case w.state.Serving == track, w.state.Serving == Both:
 		w.violate("%s removed while the root Service sends to it", track)
 	case track == w.second && w.state.Weight > 0:
 		w.violate("%s removed at weight %d", track, w.state.Weight)
+	case track == w.second && w.state.Preview:
+		w.violate("%s removed while testers are sent to it", track)
 	case track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake):
 		w.violate("%s scaled down before the bake was over", track)
 	}

@@ -52,7 +52,7 @@ func (w *World) Attach(env *testsuite.TestWorkflowEnvironment, fates Fates) {
 	clock := w.Clock()
 	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock})
 	env.RegisterActivity(&activities.Rollout{Rollouts: w, Clock: clock})
-	env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{GatewayAPI: w, Service: Selector{w}}, Clock: clock})
+	env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{GatewayAPI: w, Service: Selector{w}, Replicas: Selector{w}}, Clock: clock})
 	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Clock: clock})
 	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock})
 }

@@ -20,7 +20,8 @@ const badShare = 0.2
 // Metrics is the world as an activities.Source.
 type Metrics struct{ *World }
 
-// Selector is the world as the router of those who have none.
+// Selector is the world as the router of those who have none: by the Service's selector alone, or by the
+// number of pods.
 type Selector struct{ *World }
 
 // Prober is the world as a client of the candidate.
@@ -59,6 +60,8 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 		w.violate("weight %d", in.Weight)
 	case in.Weight > 0 && !w.ready(w.second):
 		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, w.second)
+	case in.Weight > 0 && int(w.pods()) < decide.Enough(in.Weight, Replicas):
+		w.violate("%d %% of requests sent to %d pods of %s", in.Weight, w.pods(), w.second)
 	case in.Weight < 100 && !w.ready(w.state.Serving):
 		w.violate("%d %% of requests sent to %s, which is not ready", 100-in.Weight, w.state.Serving)
 	}
@@ -86,6 +89,22 @@ func (w *World) Verify(_ context.Context, _ activities.Route, weight int) (activ
 	return activities.Settled{Settled: true}, nil
 }
 
+// ReadPreview implements activities.Previewer.
+func (w *World) ReadPreview(context.Context, activities.Route) error { return w.enter(ReadPreview) }
+
+// VerifyPreview implements activities.Previewer.
+func (w *World) VerifyPreview(context.Context, activities.Route) (activities.Settled, error) {
+	if err := w.enter(Verify); err != nil {
+		return activities.Settled{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.SettleAfter < 0 || !w.state.Preview {
+		return activities.Settled{Reason: "gateway: has not looked at the present route yet"}, nil
+	}
+	return activities.Settled{Settled: true}, nil
+}
+
 // OpenPreview implements activities.Previewer.
 func (w *World) OpenPreview(_ context.Context, in activities.PreviewIn) error {
 	return w.preview(in, true)
@@ -104,6 +123,9 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	defer w.mu.Unlock()
 	if err := w.stamp("the preview route", in.Write); err != nil {
 		return err
+	}
+	if open && !w.ready(w.second) {
+		w.violate("testers sent to %s, which is not ready", w.second)
 	}
 	if w.state.Preview == open {
 		return nil
@@ -145,10 +167,8 @@ func (s Selector) Set(ctx context.Context, in activities.SetTrafficWeightIn) err
 	if err := s.enter(SetWeight); err != nil {
 		return err
 	}
-	selector := in.Route.StableSelector
-	if in.Weight > 0 {
-		selector = in.Route.CandidateSelector
-	}
+	selector := selected(in.Route, in.Weight)
+	s.guardShare(in.Weight)
 	err := s.SwitchService(ctx, activities.SwitchServiceIn{Write: in.Write, Service: in.Route.Stable, Selector: selector})
 	if err != nil {
 		return err
@@ -169,14 +189,35 @@ func (s Selector) Verify(_ context.Context, route activities.Route, weight int) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	want := route.StableSelector
-	if weight > 0 {
-		want = route.CandidateSelector
-	}
+	want := selected(route, weight)
 	if s.SettleAfter < 0 || slices.Contains(s.SettleRefused, weight) || want["track"] != s.state.Serving || s.time().Sub(s.shifted) < s.SettleAfter {
 		return activities.Settled{Reason: "Service checkout still has endpoints of the other track"}, nil
 	}
 	return activities.Settled{Settled: true}, nil
+}
+
+// selected is what the root Service selects at a weight.
+func selected(route activities.Route, weight int) map[string]string {
+	switch weight {
+	case 0:
+		return route.StableSelector
+	case 100:
+		return route.CandidateSelector
+	}
+	return route.SharedSelector
+}
+
+// guardShare flags a weight that the candidate's pods exceed, or are too few for.
+func (s Selector) guardShare(weight int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pods := s.pods()
+	switch {
+	case weight == 100 && pods < Replicas:
+		s.violate("all requests sent to %d pods of %s", pods, s.second)
+	case weight > 0 && weight < 100 && decide.Ratio(int(pods), Replicas) > weight:
+		s.violate("%d pods of %s get more than %d %%", pods, s.second, weight)
+	}
 }
 
 // Check implements activities.Source.

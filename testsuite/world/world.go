@@ -23,6 +23,8 @@ const (
 	Stable    = "checkout"
 	Candidate = "checkout-green"
 	Replicas  = 3
+	// Both is what the root Service selects while it reaches both tracks.
+	Both = "both tracks"
 )
 
 // Op is one call of the world, for [World.Fail] and [World.OnCall].
@@ -33,6 +35,7 @@ const (
 	Inspect   Op = "inspect"
 	TakeFence Op = "take fence"
 	Deploy    Op = "deploy"
+	Size      Op = "size"
 	Readiness Op = "readiness"
 	Switch    Op = "switch"
 	Retire    Op = "retire"
@@ -42,11 +45,13 @@ const (
 	Check     Op = "check metrics"
 	Measure   Op = "measure"
 	Preview   Op = "preview"
-	Probe     Op = "probe"
-	Find      Op = "find rollout"
-	Roll      Op = "roll"
-	Look      Op = "look at rollout"
-	HandBack  Op = "hand back"
+	// ReadPreview asks at preflight whether testers can be told apart.
+	ReadPreview Op = "read preview"
+	Probe       Op = "probe"
+	Find        Op = "find rollout"
+	Roll        Op = "roll"
+	Look        Op = "look at rollout"
+	HandBack    Op = "hand back"
 )
 
 // Track is one Deployment.
@@ -61,7 +66,7 @@ type State struct {
 	Tracks map[string]Track
 	// Services that exist beside the root Service.
 	Services []string
-	// Serving is the track that the root Service selects.
+	// Serving is the track that the root Service selects, or Both.
 	Serving string
 	// Weight of the candidate in the router.
 	Weight int
@@ -75,6 +80,8 @@ type State struct {
 type World struct {
 	// ReadyAfter is how long a new track takes to become ready; negative: it never does.
 	ReadyAfter time.Duration
+	// StuckFrom is the size from which on new pods of the candidate never become ready; 0: all do.
+	StuckFrom int32
 	// SettleAfter is how long the router takes to serve a weight; negative: it never does.
 	SettleAfter time.Duration
 	// SettleRefused are weights that the router never serves.
@@ -93,6 +100,9 @@ type World struct {
 	BadAnswers int
 	// GoneFrom takes the candidate's pods away at that time after the beginning; 0: never.
 	GoneFrom time.Duration
+	// RestartsFrom makes a container of the candidate end and start again every five minutes from that time
+	// after the beginning on; 0: never.
+	RestartsFrom time.Duration
 	// OnCall, if set, sees every call before it is answered.
 	OnCall func(Op)
 
@@ -112,6 +122,9 @@ type World struct {
 	fences   map[string]activities.Fence
 	safe     *activities.SafeState
 	deployed time.Time
+	// sized is when the candidate was sized last, small how many pods it had before.
+	sized    time.Time
+	small    int32
 	shifted  time.Time
 	full     time.Time
 	young    young
@@ -186,8 +199,9 @@ func (w *World) Timeline() []string {
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
 // 100, requests sent to pods that are not ready or to a track that is gone, the candidate removed while
-// it gets requests, the old track scaled down while it serves or before the bake is over, more pods above or
-// missing in a rollout than may be, and a rollout let go before all its pods are ready and have baked.
+// it gets requests of users or testers, more of them sent to it than its pods are for, the old track
+// scaled down while it serves or before the bake is over, more pods above or missing in a rollout than may
+// be, and a rollout let go before all its pods are ready and have baked.
 func (w *World) Violations() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -66,6 +66,32 @@ func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
 			require.NoError(t, w.Set(ctx, weight(2, 5)))
 			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(3), Deployment: world.Candidate, DeleteDeployment: true}))
 		}, "checkout-green removed at weight 5"},
+		"testers sent to a candidate that is not ready": {func(t *testing.T, w *world.World) {
+			deploy(t, w)
+			require.NoError(t, w.OpenPreview(ctx, activities.PreviewIn{Write: step(2)}))
+		}, "testers sent to checkout-green, which is not ready"},
+		"a candidate removed while testers are sent to it": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.OpenPreview(ctx, activities.PreviewIn{Write: step(2)}))
+			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(3), Deployment: world.Candidate, DeleteDeployment: true}))
+		}, "checkout-green removed while testers are sent to it"},
+		"more requests than the candidate's pods are for": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.SizeTrack(ctx, activities.SizeTrackIn{Write: step(2), Deployment: world.Candidate, Replicas: 1}))
+			require.NoError(t, w.Set(ctx, weight(3, 50)))
+		}, "50 % of requests sent to 1 pods of checkout-green"},
+		"more pods of the candidate than its weight": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, world.Selector{World: w}.Set(ctx, activities.SetTrafficWeightIn{
+				Write: step(2), Weight: 25, Route: activities.Route{SharedSelector: map[string]string{"track": world.Both}},
+			}))
+		}, "3 pods of checkout-green get more than 25 %"},
+		"stable made smaller while it serves": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.SizeTrack(ctx, activities.SizeTrackIn{Write: step(1), Deployment: world.Stable, Replicas: 1}))
+		}, "checkout made smaller while the root Service sends to it"},
 		"the old track scaled down while it serves": {func(t *testing.T, w *world.World) {
 			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(1), Deployment: world.Stable}))
 		}, "checkout removed while the root Service sends to it"},

@@ -168,7 +168,7 @@ func TestAutoIsResolvedWhileThePlanIsRead(t *testing.T) {
 		require.Nil(t, s.Auto)
 		require.Equal(t, "canary", s.Name())
 		require.Equal(t, &plan.Canary{
-			Steps: hold(10 * time.Minute), Bake: plan.Duration(time.Hour),
+			Steps: hold(10 * time.Minute), Sizing: plan.SizingFull, Bake: plan.Duration(time.Hour),
 			ReadyWithin: plan.Duration(10 * time.Minute), SettleWithin: plan.Duration(time.Minute),
 		}, s.Canary)
 		require.Equal(t, "canary", s.Chosen.Strategy)

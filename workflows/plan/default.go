@@ -36,7 +36,7 @@ func (p *Plan) fill() {
 	or(&p.Spec.Target.Kind, KindDeployment)
 	or(&p.Spec.Target.Service, p.Spec.Target.Deployment)
 	if p.Spec.Strategy.Canary != nil {
-		p.Spec.Strategy.Canary.fill()
+		p.Spec.Strategy.Canary.fill(p.Spec.Traffic)
 	}
 	if p.Spec.Strategy.BlueGreen != nil {
 		p.Spec.Strategy.BlueGreen.fill()
@@ -47,7 +47,7 @@ func (p *Plan) fill() {
 	if a := p.Spec.Strategy.Auto; a != nil {
 		a.fill()
 	}
-	if p.Spec.Analysis == nil && p.Spec.Strategy.Name() != StrategyCanary {
+	if p.Spec.Analysis == nil && (p.Spec.Strategy.Name() != StrategyCanary || p.Spec.Traffic.Replicas != nil) {
 		p.Spec.Analysis = &Analysis{}
 	}
 	if p.Spec.Analysis != nil {
@@ -55,7 +55,12 @@ func (p *Plan) fill() {
 	}
 }
 
-func (c *Canary) fill() {
+func (c *Canary) fill(t Traffic) {
+	sizing := SizingFull
+	if t.Replicas != nil {
+		sizing = SizingWeight
+	}
+	or(&c.Sizing, sizing)
 	or(&c.Bake, defaultBake)
 	or(&c.ReadyWithin, defaultReadyWithin)
 	or(&c.SettleWithin, defaultSettleWithin)

@@ -59,7 +59,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 					{Weight: 5, Hold: 5 * minute},
 					{Weight: 25, Hold: minute * 3 / 2, Gate: &plan.Gate{Approvers: []string{"@team-checkout"}, Quorum: 1, Within: 24 * 60 * minute}},
 				},
-				Bake: 60 * minute, ReadyWithin: 10 * minute, SettleWithin: minute,
+				Sizing: plan.SizingFull, Bake: 60 * minute, ReadyWithin: 10 * minute, SettleWithin: minute,
 			}},
 			Analysis: &plan.Analysis{
 				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: "traefik"}},
@@ -98,15 +98,22 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 		"ratio below one":           {"latency: {", "latency: {tolerate: 0.9x, ", "line 16: spec.analysis.latency.tolerate: must be at least 1x"},
 		"weight of 100":             {"weight: 25", "weight: 100", "line 11: spec.strategy.canary.steps[1].weight: must be a whole percentage from 1 to 99"},
 		"weight that does not rise": {"weight: 25", "weight: 5", "line 11: spec.strategy.canary.steps[1].weight: must be above the step before it (5)"},
-		"quorum nobody can reach":   {`["@team-checkout"]`, `["a"], quorum: 2`, "line 13: spec.strategy.canary.steps[1].gate.quorum: asks for 2 approvals, but names 1 approvers"},
-		"written zero":              {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
-		"missing deployment":        {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
-		"other version":             {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
-		"other preset":              {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
-		"no router":                 {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
-		"not YAML":                  {"kind: Plan", "kind: [Plan", "line 3: "},
-		"two documents":             {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
-		"too large":                 {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
+		"weight over 100":           {"weight: 25", "weight: 101", "line 11: spec.strategy.canary.steps[1].weight: must be a whole percentage from 1 to 99"},
+		"negative weight":           {"weight: 25", "weight: -1", "line 11: spec.strategy.canary.steps[1].weight: must be a whole percentage from 1 to 99"},
+		"a step after 100": {
+			"- {weight: 5}", "- {weight: 100}\n        - {weight: 5}", "line 10: spec.strategy.canary.steps[0].weight: must be a whole percentage from 1 to 99; 100 follows the last step by itself",
+		},
+		"negative duration":       {"hold: 90s", "hold: -90s", `line 12: spec.strategy.canary.steps[1].hold: "-90s" is not a length of time`},
+		"a sizing nobody knows":   {"      steps:", "      sizing: half\n      steps:", "spec.strategy.canary.sizing: must be full or weight"},
+		"quorum nobody can reach": {`["@team-checkout"]`, `["a"], quorum: 2`, "line 13: spec.strategy.canary.steps[1].gate.quorum: asks for 2 approvals, but names 1 approvers"},
+		"written zero":            {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
+		"missing deployment":      {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
+		"other version":           {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
+		"other preset":            {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
+		"no router":               {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
+		"not YAML":                {"kind: Plan", "kind: [Plan", "line 3: "},
+		"two documents":           {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
+		"too large":               {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +126,64 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 		_, err := plan.Load(strings.NewReader(""))
 		require.ErrorContains(t, err, "the plan is empty")
 	})
+}
+
+func TestBadTestersAreRefused(t *testing.T) {
+	tests := map[string]struct{ testers, want string }{
+		"nobody":                  {"{}", "spec.strategy.canary.testers: say how testers are told from others"},
+		"two marks":               {"{header: {name: X-Canary, value: a}, cookie: {name: b, value: c}}", "name a header or a cookie, not both"},
+		"not a header's name":     {"{header: {name: X Canary, value: a}}", `testers.header.name: must be the name of an HTTP header, not "X Canary"`},
+		"a header without value":  {"{header: {name: X-Canary}}", "testers.header.value: must not be empty"},
+		"not a cookie's name":     {"{cookie: {name: 'a=b', value: c}}", `testers.cookie.name: must be the name of a cookie, not "a=b"`},
+		"not a cookie's value":    {"{cookie: {name: a, value: 'b; c'}}", "testers.cookie.value: must be the value of a cookie"},
+		"a cookie without value":  {"{cookie: {name: a}}", "testers.cookie.value: must be the value of a cookie"},
+		"a mark nobody has heard": {"{query: {name: a, value: b}}", `unknown field "query"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := plan.Load(strings.NewReader(strings.Replace(short, "      steps:", "      testers: "+tt.testers+"\n      steps:", 1)))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+const podRatio = `apiVersion: slipway.dev/v1alpha1
+kind: Plan
+metadata: {name: checkout, environment: production}
+spec:
+  target: {namespace: shop, deployment: checkout}
+  traffic: {replicas: {}}
+  strategy: {canary: {steps: [{weight: 25}, {weight: 50}]}}
+`
+
+func TestACanaryWithoutARouterNeedsNoSourceAndIsSizedByItsWeights(t *testing.T) {
+	p := load(t, podRatio)
+	require.Equal(t, plan.SizingWeight, p.Spec.Strategy.Canary.Sizing)
+	require.Nil(t, p.Spec.Analysis.Source.Prometheus)
+	require.NotZero(t, p.Spec.Analysis.Interval)
+	for name, tt := range map[string]struct{ replace, with, want string }{
+		"a weight above 50":        {"weight: 50", "weight: 75", "steps[1].weight: must be at most 50 with traffic.replicas"},
+		"a candidate of full size": {"canary: {", "canary: {sizing: full, ", "canary.sizing: with traffic.replicas the candidate's pods are its weight"},
+		"testers":                  {"canary: {", "canary: {testers: {header: {name: a, value: b}}, ", "canary.testers: only a router tells testers from others"},
+		"two routers":              {"{replicas: {}}", "{replicas: {}, service: {}}", "spec.traffic: name one router, not several"},
+		"another strategy":         {"{canary: {steps: [{weight: 25}, {weight: 50}]}}", "{blueGreen: {}}", "spec.traffic.replicas: the number of pods shifts a canary"},
+		"numbers of a gateway": {
+			"  strategy:", "  analysis: {source: {prometheus: {preset: traefik}}}\n  strategy:", "spec.analysis.source: the gateway's metrics tell the tracks apart by its route",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, podRatio, tt.replace)
+			_, err := plan.Load(strings.NewReader(strings.Replace(podRatio, tt.replace, tt.with, 1)))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+func TestANegativeHoldThatCameOverTheWireIsAProblem(t *testing.T) {
+	p := load(t, short)
+	p.Spec.Strategy.Canary.Steps[0].Hold = plan.Duration(-time.Minute)
+	require.Len(t, p.Validate(), 1)
+	require.Equal(t, "spec.strategy.canary.steps[0].hold", p.Validate()[0].Field)
 }
 
 func TestEveryProblemOfAPlanIsReportedAtOnce(t *testing.T) {

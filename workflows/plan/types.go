@@ -24,6 +24,14 @@ const (
 	KindDaemonSet   = "DaemonSet"
 )
 
+// How a canary's candidate is sized.
+const (
+	// SizingFull makes it as big as stable from the beginning.
+	SizingFull = "full"
+	// SizingWeight gives it the pods that its weight needs.
+	SizingWeight = "weight"
+)
+
 // PresetTraefik knows the metric names of Traefik's service metrics.
 const PresetTraefik = "traefik"
 
@@ -51,7 +59,7 @@ type Spec struct {
 	// Traffic is not needed for rolling (nor for auto, which then chooses that), where both versions answer behind the one Service.
 	Traffic  Traffic  `json:"traffic,omitzero"`
 	Strategy Strategy `json:"strategy"`
-	// Analysis is needed for a canary. Where it is left out, only the pods are watched.
+	// Analysis is needed for a canary with a router. Where it is left out, only the pods are watched.
 	Analysis *Analysis `json:"analysis,omitempty"`
 }
 
@@ -75,7 +83,14 @@ type Traffic struct {
 	// Service has no router: the Service's selector is switched from one track to the other. It knows no
 	// weights, so it serves blueGreen alone.
 	Service *Selector `json:"service,omitempty"`
+	// Replicas has no router: the Service reaches both tracks, and a weight is the nearest ratio of pods, up
+	// to 50. It serves canary alone, and the pod template must carry the label
+	// slipway.dev/service: <deployment>.
+	Replicas *Replicas `json:"replicas,omitempty"`
 }
+
+// Replicas shifts by the candidate's number of pods; it has no fields: write {}.
+type Replicas struct{}
 
 // Selector switches the target's Service; it has no fields: write {}.
 type Selector struct{}
@@ -117,6 +132,13 @@ func (s Strategy) Name() string {
 type Canary struct {
 	// Steps in rising order of weight; the promotion to 100 follows the last one by itself.
 	Steps []Step `json:"steps"`
+	// Testers reach the candidate from its deploy to the promotion, whatever the weight; it needs
+	// traffic.gatewayAPI.
+	Testers *Testers `json:"testers,omitempty"`
+	// Sizing is full: the candidate is as big as stable from the beginning; or weight: before each step it
+	// gets the pods that its weight needs, and all of them before 100 %. Default full; with
+	// traffic.replicas always weight.
+	Sizing string `json:"sizing,omitempty"`
 	// Bake is the watch after 100 % with the old track warm; default 1h.
 	Bake Duration `json:"bake,omitempty"`
 	// ReadyWithin bounds the wait for the candidate's pods; default 10m, then the release is undone.
@@ -174,6 +196,23 @@ type Preview struct {
 	Checks []Check `json:"checks,omitempty"`
 	// Load is put on the candidate after the checks.
 	Load *LoadTest `json:"load,omitempty"`
+}
+
+// Testers are the requests that carry a mark; exactly one field is set.
+type Testers struct {
+	// Header that testers send.
+	Header *Header `json:"header,omitempty"`
+	// Cookie that testers send. It needs a gateway that matches headers by regular expression; where it
+	// cannot, the release is undone before anybody's requests were shifted.
+	Cookie *Cookie `json:"cookie,omitempty"`
+}
+
+// Cookie of a request, matched exactly.
+type Cookie struct {
+	// Name, such as canary.
+	Name string `json:"name"`
+	// Value, such as always.
+	Value string `json:"value"`
 }
 
 // Header of a request, matched exactly.

@@ -65,8 +65,14 @@ func (c *checker) target(t Target) {
 }
 
 func (c *checker) traffic(t Traffic) {
-	c.must(t.GatewayAPI != nil || t.Service != nil, "spec.traffic", "name the router: gatewayAPI: {route: …}, or service: {} to switch the Service's selector")
-	c.must(t.GatewayAPI == nil || t.Service == nil, "spec.traffic", "name one router, not several")
+	set := 0
+	for _, named := range []bool{t.GatewayAPI != nil, t.Service != nil, t.Replicas != nil} {
+		if named {
+			set++
+		}
+	}
+	c.must(set > 0, "spec.traffic", "name the router: gatewayAPI: {route: …}; or, without one, service: {} to switch the Service's selector, or replicas: {} for a canary by the number of pods")
+	c.must(set < 2, "spec.traffic", "name one router, not several")
 	if g := t.GatewayAPI; g != nil {
 		c.name("spec.traffic.gatewayAPI.route", g.Route)
 	}
@@ -76,11 +82,13 @@ func (c *checker) strategy(s Spec) {
 	set := 0
 	if s.Strategy.Canary != nil {
 		set++
-		c.canary(s.Strategy.Canary)
+		c.canary(s.Strategy.Canary, s.Traffic)
+		c.testers("spec.strategy.canary.testers", s.Strategy.Canary.Testers, s.Traffic)
 	}
 	if s.Strategy.BlueGreen != nil {
 		set++
 		c.blueGreen(s.Strategy.BlueGreen, s.Traffic)
+		c.must(s.Traffic.Replicas == nil, "spec.traffic.replicas", "the number of pods shifts a canary; to switch without a router write service: {}")
 	}
 	if s.Strategy.Rolling != nil {
 		set++
@@ -99,8 +107,8 @@ func (c *checker) strategy(s Spec) {
 		"only rolling releases a %s: a second one beside it would be another set of members; write strategy: {rolling: {}}", s.Target.Kind)
 	c.must(s.Strategy.Rolling == nil || s.Traffic.Service == nil, "spec.traffic.service", "rolling switches no Service; leave spec.traffic out")
 	if s.Strategy.Canary != nil {
-		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}")
-		c.must(s.Analysis != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
+		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}, or replicas: {}")
+		c.must(s.Analysis != nil || s.Traffic.Replicas != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
 	}
 }
 
@@ -123,8 +131,7 @@ func (c *checker) blueGreen(b *BlueGreen, t Traffic) {
 func (c *checker) preview(at string, p *Preview, t Traffic) {
 	if h := p.Header; h != nil {
 		c.must(t.GatewayAPI != nil, at+".header", "a preview route needs traffic.gatewayAPI; without a router, check the candidate's own Service")
-		c.must(isHeader(h.Name), at+".header.name", "must be the name of an HTTP header, not %q", h.Name)
-		c.must(h.Value != "", at+".header.value", "must not be empty")
+		c.header(at+".header", h)
 	}
 	c.checks(at, p.Checks)
 	if l := p.Load; l != nil {
@@ -186,18 +193,50 @@ func (c *checker) limits(at string, r *Rolling, kind string) {
 	}
 }
 
+func (c *checker) testers(at string, s *Testers, t Traffic) {
+	if s == nil {
+		return
+	}
+	c.must(t.GatewayAPI != nil, at, "only a router tells testers from others; name one: traffic: {gatewayAPI: {route: …}}")
+	c.must(s.Header != nil || s.Cookie != nil, at, "say how testers are told from others: header: {name: …, value: …}, or cookie")
+	c.must(s.Header == nil || s.Cookie == nil, at, "name a header or a cookie, not both")
+	if s.Header != nil {
+		c.header(at+".header", s.Header)
+	}
+	if s.Cookie != nil {
+		c.must(isToken(s.Cookie.Name), at+".cookie.name", "must be the name of a cookie, not %q", s.Cookie.Name)
+		c.must(isCookieValue(s.Cookie.Value), at+".cookie.value", "must be the value of a cookie: printable, without spaces, quotes, commas, semicolons and backslashes")
+	}
+}
+
+func (c *checker) header(at string, h *Header) {
+	c.must(isToken(h.Name), at+".name", "must be the name of an HTTP header, not %q", h.Name)
+	c.must(h.Value != "", at+".value", "must not be empty")
+}
+
 func (c *checker) url(field, value string) {
 	u, err := url.Parse(value)
 	c.must(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", field,
 		"must be a whole address, such as http://checkout-green.shop/health, not %q", value)
 }
 
-func isHeader(name string) bool {
+// isToken reports whether a name can be that of a header or a cookie, by RFC 9110, section 5.6.2.
+func isToken(name string) bool {
 	return regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$").MatchString(name)
 }
 
-func (c *checker) canary(s *Canary) {
+// isCookieValue follows RFC 6265, section 4.1.1.
+func isCookieValue(value string) bool {
+	return regexp.MustCompile(`^[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]{1,1000}$`).MatchString(value)
+}
+
+// maxByPods is the largest weight by the number of pods: beyond it the candidate would be bigger than stable.
+const maxByPods = 50
+
+func (c *checker) canary(s *Canary, t Traffic) {
 	const at = "spec.strategy.canary"
+	c.must(s.Sizing == SizingFull || s.Sizing == SizingWeight, at+".sizing", "must be %s or %s", SizingFull, SizingWeight)
+	c.must(t.Replicas == nil || s.Sizing != SizingFull, at+".sizing", "with traffic.replicas the candidate's pods are its weight; leave sizing out")
 	c.must(len(s.Steps) > 0, at+".steps", "give at least one step, such as {weight: 10, hold: 5m}")
 	c.must(len(s.Steps) <= maxSteps, at+".steps", "at most %d steps", maxSteps)
 	before := 0
@@ -206,6 +245,9 @@ func (c *checker) canary(s *Canary) {
 		inRange := step.Weight >= 1 && step.Weight <= 99
 		c.must(inRange, field+".weight", "must be a whole percentage from 1 to 99; 100 follows the last step by itself")
 		c.must(!inRange || step.Weight > before, field+".weight", "must be above the step before it (%d)", before)
+		c.must(t.Replicas == nil || step.Weight <= maxByPods, field+".weight",
+			"must be at most %d with traffic.replicas: above it the candidate would need more pods than stable; the promotion follows the last step", maxByPods)
+		c.must(step.Hold > 0, field+".hold", "must be a length of time above zero")
 		before = max(before, step.Weight)
 		if g := step.Gate; g != nil {
 			c.gate(field+".gate", g)
@@ -224,7 +266,7 @@ func (c *checker) gate(field string, g *Gate) {
 
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary, at+".source", "name the source: prometheus: {preset: traefik}")
+	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Replicas != nil, at+".source", "name the source: prometheus: {preset: traefik}")
 	c.must(a.Source.Prometheus == nil || s.Traffic.GatewayAPI != nil, at+".source",
 		"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI leave spec.analysis.source out: the pods are watched")
 	if p := a.Source.Prometheus; p != nil {

@@ -148,6 +148,14 @@ func TestGrowthIsCountedOnce(t *testing.T) {
 			},
 			activities.Sample{Candidate: decide.Counts{Buckets: []decide.Bucket{{UpTo: .3, Count: 7}, {UpTo: 1.2, Count: 11}}}},
 		},
+		"requests of testers come by a route of their own and do not count": {
+			nil,
+			[]series{
+				{requests, strings.Replace(green, "httproute-shop-checkout-", "httproute-shop-checkout-preview-", 1), "code=500", "9"},
+				{requests, green, "code=200", "6"},
+			},
+			activities.Sample{Candidate: decide.Counts{Requests: 6}},
+		},
 		"other services and other routes are not ours": {
 			nil,
 			[]series{

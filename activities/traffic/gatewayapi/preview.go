@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 var _ activities.Previewer = (*Client)(nil)
@@ -24,10 +26,22 @@ var _ activities.Previewer = (*Client)(nil)
 // managedBy marks the routes that Slipway has made and may delete.
 const managedBy = "slipway"
 
+// ReadPreview refuses a preview route that somebody else has made.
+func (c *Client) ReadPreview(ctx context.Context, route activities.Route) error {
+	r, err := c.gateway.GatewayV1().HTTPRoutes(route.Namespace).Get(ctx, previewName(route), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return cluster.Fault(err, "get HTTPRoute "+route.Namespace+"/"+previewName(route))
+	}
+	return ours(r)
+}
+
 // OpenPreview makes the HTTPRoute "<route>-preview" beside the route: the same hosts and gateways, its
-// rules for the root Service with the header added to every match, and the candidate behind them. The
-// Gateway API prefers the match with more headers, so nobody else is affected, and the team's own route
-// is not touched.
+// rules for the root Service with the testers' mark added to every match, and the candidate behind them.
+// The Gateway API prefers the match with more headers, so nobody else is affected, and the team's own
+// route is not touched.
 func (c *Client) OpenPreview(ctx context.Context, in activities.PreviewIn) error {
 	r, err := c.get(ctx, in.Route)
 	if err != nil {
@@ -61,6 +75,16 @@ func (c *Client) OpenPreview(ctx context.Context, in activities.PreviewIn) error
 	return cluster.Fault(err, what)
 }
 
+// VerifyPreview tells whether every gateway of the preview route has accepted it.
+func (c *Client) VerifyPreview(ctx context.Context, route activities.Route) (activities.Settled, error) {
+	r, err := c.gateway.GatewayV1().HTTPRoutes(route.Namespace).Get(ctx, previewName(route), metav1.GetOptions{})
+	if err != nil {
+		return activities.Settled{}, cluster.Fault(err, "get HTTPRoute "+route.Namespace+"/"+previewName(route))
+	}
+	reason := unsettled(r)
+	return activities.Settled{Settled: reason == "", Reason: reason}, nil
+}
+
 // ClosePreview deletes the preview route, if it is there and Slipway's.
 func (c *Client) ClosePreview(ctx context.Context, in activities.PreviewIn) error {
 	routes := c.gateway.GatewayV1().HTTPRoutes(in.Route.Namespace)
@@ -85,7 +109,21 @@ func (c *Client) ClosePreview(ctx context.Context, in activities.PreviewIn) erro
 
 func previewName(route activities.Route) string { return route.Traffic.GatewayAPI.Route + "-preview" }
 
-// preview is the route that requests with the header take.
+// mark is how testers' requests are told from others. A cookie is one of several in its header, so it is
+// found by a regular expression: a whole match, since some gateways match whole values and others parts.
+func mark(t *plan.Testers) gatewayv1.HTTPHeaderMatch {
+	if c := t.Cookie; c != nil {
+		return gatewayv1.HTTPHeaderMatch{
+			Type: ptr.To(gatewayv1.HeaderMatchRegularExpression), Name: "Cookie",
+			Value: fmt.Sprintf(`^(.*; *)?%s=%s *(;.*)?$`, regexp.QuoteMeta(c.Name), regexp.QuoteMeta(c.Value)),
+		}
+	}
+	return gatewayv1.HTTPHeaderMatch{
+		Type: ptr.To(gatewayv1.HeaderMatchExact), Name: gatewayv1.HTTPHeaderName(t.Header.Name), Value: t.Header.Value,
+	}
+}
+
+// preview is the route that testers' requests take.
 func preview(r *gatewayv1.HTTPRoute, in activities.PreviewIn) *gatewayv1.HTTPRoute {
 	out := &gatewayv1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{
@@ -93,9 +131,7 @@ func preview(r *gatewayv1.HTTPRoute, in activities.PreviewIn) *gatewayv1.HTTPRou
 		},
 		Spec: gatewayv1.HTTPRouteSpec{CommonRouteSpec: *r.Spec.CommonRouteSpec.DeepCopy(), Hostnames: slices.Clone(r.Spec.Hostnames)},
 	}
-	header := gatewayv1.HTTPHeaderMatch{
-		Type: ptr.To(gatewayv1.HeaderMatchExact), Name: gatewayv1.HTTPHeaderName(in.Header.Name), Value: in.Header.Value,
-	}
+	testers := mark(in.Route.Testers)
 	for _, rule := range r.Spec.Rules {
 		at := slices.Index(backends(rule, in.Route), in.Route.Stable)
 		if at < 0 {
@@ -107,7 +143,7 @@ func preview(r *gatewayv1.HTTPRoute, in activities.PreviewIn) *gatewayv1.HTTPRou
 			rule.Matches = []gatewayv1.HTTPRouteMatch{{}}
 		}
 		for i := range rule.Matches {
-			rule.Matches[i].Headers = append(rule.Matches[i].Headers, header)
+			rule.Matches[i].Headers = append(rule.Matches[i].Headers, testers)
 		}
 		candidate := rule.BackendRefs[at]
 		candidate.Name, candidate.Weight = gatewayv1.ObjectName(in.Route.Candidate), nil

@@ -96,6 +96,19 @@ func TestInspectRefusesWhatCouldNotBeReleased(t *testing.T) {
 			},
 			kind: fault.Invalid, says: "Service NS/checkout selects map[app:till], which are not the pods of Deployment checkout",
 		},
+		"the Service reaches both tracks, as a release ended by force leaves it": {
+			make: labeled, change: func(*activities.InspectTargetIn) {},
+			kind: fault.Edited, says: "Service NS/checkout selects map[slipway.dev/service:checkout], which the pods of both tracks carry; " +
+				"was a release ended by force? Let it select the pods of Deployment checkout alone, then release again",
+		},
+		"the Deployment selects by the label that both tracks carry": {
+			make: func(d *appsv1.Deployment, _ *corev1.Service, _ *gatewayv1.HTTPRoute) {
+				d.Spec.Template.Labels[cluster.LabelService] = "checkout"
+				d.Spec.Selector.MatchLabels = map[string]string{cluster.LabelService: "checkout"}
+			},
+			kind: fault.Invalid, says: "Deployment NS/checkout selects its pods by slipway.dev/service alone, which the pods of its second track carry too; " +
+				"let it select by a label of its own",
+		},
 		"two containers and none is named": {
 			make: sidecar,
 			kind: fault.Invalid, says: "Deployment checkout has 2 containers (shop, sidecar); name one in spec.target.container",
@@ -125,6 +138,12 @@ func TestInspectRefusesWhatCouldNotBeReleased(t *testing.T) {
 			require.Zero(t, p.writes.Load())
 		})
 	}
+}
+
+// labeled gives the pods the label that both tracks carry, and lets the root Service select by it.
+func labeled(d *appsv1.Deployment, s *corev1.Service, _ *gatewayv1.HTTPRoute) {
+	shared(d, nil, nil)
+	s.Spec.Selector = map[string]string{cluster.LabelService: "checkout"}
 }
 
 func sidecar(d *appsv1.Deployment, _ *corev1.Service, _ *gatewayv1.HTTPRoute) {

@@ -53,6 +53,8 @@ func TestTheWorkerMayDoExactlyWhatItNeeds(t *testing.T) {
 		"pods delete", "pods list",
 		"configmaps create", "configmaps get", "configmaps update",
 		"coordination.k8s.io leases create", "coordination.k8s.io leases get", "coordination.k8s.io leases update",
+		"discovery.k8s.io endpointslices list",
+		"gateway.networking.k8s.io httproutes create", "gateway.networking.k8s.io httproutes delete",
 		"gateway.networking.k8s.io httproutes get", "gateway.networking.k8s.io httproutes update",
 		// Kubernetes lets everybody ask about himself, and every service account read public certificates.
 		"certificates.k8s.io clustertrustbundles get", "certificates.k8s.io clustertrustbundles list", "certificates.k8s.io clustertrustbundles watch",

@@ -14,6 +14,10 @@ import (
 type Quick struct {
 	// Steps of a canary in YAML's flow style, such as "{weight: 10, hold: 2s}".
 	Steps []string
+	// Canary are more of its fields in YAML's flow style, such as "sizing: weight".
+	Canary string
+	// Replicas is a canary by the number of pods, and nothing is measured.
+	Replicas bool
 	// BlueGreen instead: its own fields in YAML's flow style, such as "gate: {within: 1m}"; a space for none.
 	BlueGreen string
 	// Selector switches the root Service without a router, and nothing is measured.
@@ -84,13 +88,19 @@ func (p *Shop) RollingPlan(wants, readyWithin string) (string, error) {
 // Plan writes a plan for the shop into a file and returns its name.
 func (p *Shop) Plan(q Quick) (string, error) {
 	strategy, window := "canary: {steps: ["+strings.Join(q.Steps, ", ")+"]", "5m"
+	if q.Canary != "" {
+		strategy += ", " + q.Canary
+	}
 	if q.BlueGreen != "" {
 		// What stable does is measured for one window before the switch.
 		strategy, window = "blueGreen: {"+strings.TrimSpace(q.BlueGreen), "5s"
 	}
 	traffic, source := "gatewayAPI: {route: "+cmp.Or(q.Route, p.Name)+"}", "source: {prometheus: {preset: traefik}}"
-	if q.Selector {
+	switch {
+	case q.Selector:
 		traffic, source = "service: {}", "source: {}"
+	case q.Replicas:
+		traffic, source = "replicas: {}", "source: {}"
 	}
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window)

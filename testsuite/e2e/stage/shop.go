@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -55,6 +56,8 @@ type ShopOptions struct {
 	Env     map[string]string
 	// Replicas; default 2.
 	Replicas int32
+	// Labels of the pods beside "app", by which the Deployment and the Service select them.
+	Labels map[string]string
 	// Rate of the load in requests per second; default 200.
 	Rate int
 	// NewConnections opens one for every request of the load.
@@ -121,9 +124,11 @@ func (p *Shop) create(ctx context.Context, o ShopOptions) error {
 
 func (p *Shop) deployment(meta metav1.ObjectMeta, o ShopOptions) *appsv1.Deployment {
 	labels := map[string]string{"app": p.Name}
+	carried := maps.Clone(labels)
+	maps.Copy(carried, o.Labels)
 	return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
 		Replicas: &o.Replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: carried}, Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: ptr.To[int64](10),
 			Containers: []corev1.Container{{
 				Name: "shop", Image: p.Image,

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// openPreview makes the route that only testers' requests take, where the plan names testers: from here on
+// they reach the candidate, whatever the weight.
+func (r *release) openPreview(ctx workflow.Context) error {
+	if r.testers == nil {
+		return nil
+	}
+	within := r.pace.settle
+	deadline := workflow.Now(ctx).Add(within.D())
+	r.at(ctx, moment{next: "the router lets testers reach " + r.tracks.Candidate, deadline: deadline, atDeadline: "the release is undone"})
+	r.previewed = true
+	// It frees: without the candidate its route would lead testers nowhere.
+	r.undo.push(compensation{name: "close the preview route", frees: true, run: func(ctx workflow.Context) error {
+		return r.endPreview(ctx, undoing())
+	}})
+	s, err := call(ctx, opening(within.D()), "Open the preview route", traffic.OpenPreview,
+		activities.PreviewIn{Write: r.write(), Route: r.route, Deadline: deadline})
+	if err != nil {
+		return err
+	}
+	if !s.Settled {
+		return stop("the router did not take up the preview route within %s: %s", within, s.Reason)
+	}
+	r.note(ctx, "requests with %s reach %s", mark(*r.testers), r.tracks.Candidate)
+	return nil
+}
+
+// closePreview takes the testers' route away on the way forward, where there is one.
+func (r *release) closePreview(ctx workflow.Context) error {
+	if r.testers == nil {
+		return nil
+	}
+	return r.endPreview(ctx, writing())
+}
+
+func (r *release) endPreview(ctx workflow.Context, p policy) error {
+	return do(ctx, p, "Close the preview route", traffic.ClosePreview, activities.PreviewIn{Write: r.write(), Route: r.route})
+}
+
+// mark is what testers' requests carry.
+func mark(t plan.Testers) string {
+	if t.Cookie != nil {
+		return "the cookie " + t.Cookie.Name + "=" + t.Cookie.Value
+	}
+	return t.Header.Name + ": " + t.Header.Value
+}
