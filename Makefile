@@ -32,6 +32,7 @@ test: unit lint e2e
 unit:
 	go test -race ./...
 	cd testsuite/sandbox && go test -race ./...
+	cd testsuite/sandbox/kube && go test -race ./meter
 
 ## lint: the linters, and that workflow code is deterministic
 lint: bin/golangci-lint

@@ -81,7 +81,15 @@ func eventually(t *testing.T, look func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	require.NoError(t, stage.Await(ctx, look))
+	var last error // what was seen, not that the time was up
+	err := stage.Await(ctx, func(ctx context.Context) error {
+		err := look(ctx)
+		if ctx.Err() == nil {
+			last = err
+		}
+		return err
+	})
+	require.NoError(t, err, "last seen: %v", last)
 }
 
 // ask is the body of a 200 from a URL, as a host of the gateway if one is named.

@@ -58,6 +58,8 @@ type ShopOptions struct {
 	Replicas int32
 	// Labels of the pods beside "app", by which the Deployment and the Service select them.
 	Labels map[string]string
+	// Resources that each pod asks for and is limited to; default none.
+	Resources corev1.ResourceRequirements
 	// Rate of the load in requests per second; default 200.
 	Rate int
 	// NewConnections opens one for every request of the load.
@@ -131,7 +133,7 @@ func (p *Shop) deployment(meta metav1.ObjectMeta, o ShopOptions) *appsv1.Deploym
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: carried}, Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: ptr.To[int64](10),
 			Containers: []corev1.Container{{
-				Name: "shop", Image: p.Image,
+				Name: "shop", Image: p.Image, Resources: o.Resources,
 				Env:   []corev1.EnvVar{{Name: "FAULTS_FILE", Value: "/faults/all.json"}},
 				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
 				ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{

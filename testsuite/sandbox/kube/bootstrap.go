@@ -22,7 +22,7 @@ import (
 var gateway = schema.GroupVersion{Group: "gateway.networking.k8s.io", Version: "v1"}
 
 // bootstrap makes what a cluster operator would have made: the Gateway API and one Gateway that every
-// namespace may attach routes to.
+// namespace may attach routes to, and the registration of metrics.k8s.io.
 func bootstrap(ctx context.Context, crds string, config *rest.Config) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -36,6 +36,7 @@ func bootstrap(ctx context.Context, crds string, config *rest.Config) error {
 		namespace string
 		object    map[string]any
 	}{
+		{apiServices, "", metricsAPIService()},
 		{schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, "", map[string]any{
 			"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "sandbox"},
 		}},

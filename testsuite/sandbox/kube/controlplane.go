@@ -10,6 +10,7 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	cliflag "k8s.io/component-base/cli/flag"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -35,7 +36,7 @@ type parts struct {
 }
 
 // startControlPlane returns a client configuration once the API server is ready.
-func startControlPlane(ctx context.Context, o options, failed chan<- error) (*rest.Config, error) {
+func startControlPlane(ctx context.Context, o options, failed chan<- error, metrics *metricsAPI) (*rest.Config, error) {
 	p, err := configure(o)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func startControlPlane(ctx context.Context, o options, failed chan<- error) (*re
 		return nil, fmt.Errorf("validate API server options: %w", utilerrors.NewAggregate(errs))
 	}
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
-	go report(ctx, failed, "API server", func() error { return apiserver.Run(ctx, completed) })
+	go report(ctx, failed, "API server", func() error { return runAPIServer(ctx, completed, metrics) })
 	config, err := clientcmd.BuildConfigFromFlags("", o.innerKubeconfig())
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
@@ -75,6 +76,33 @@ func report(ctx context.Context, failed chan<- error, name string, run func() er
 	if err := run(); ctx.Err() == nil {
 		failed <- fmt.Errorf("%s ended: %w", name, orNone(err))
 	}
+}
+
+// runAPIServer is what the API server's own Run does, with one more API in it.
+func runAPIServer(ctx context.Context, o apioptions.CompletedOptions, metrics *metricsAPI) error {
+	name, err := cache.NewInformerName("kube-apiserver")
+	if err != nil {
+		return err
+	}
+	o.InformerName = name
+	config, err := apiserver.NewConfig(o)
+	if err != nil {
+		return err
+	}
+	metrics.install(&config.Aggregator.GenericConfig.Config)
+	completed, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	chain, err := apiserver.CreateServerChain(completed)
+	if err != nil {
+		return err
+	}
+	prepared, err := chain.PrepareRun()
+	if err != nil {
+		return err
+	}
+	return prepared.Run(ctx)
 }
 
 func runManager(ctx context.Context, o *manageroptions.KubeControllerManagerOptions) error {
@@ -152,6 +180,8 @@ func managerArgs(o options) []string {
 		"--controllers="+controllers, "--service-account-private-key-file="+p.key("serviceaccount"), "--root-ca-file="+p.cert("ca"),
 		"--cluster-signing-cert-file="+p.cert("ca"), "--cluster-signing-key-file="+p.key("ca"),
 		"--kube-api-qps=300", "--kube-api-burst=600",
+		// 15 s and 5 min elsewhere: an autoscaler that is waited for should not take longer than its metrics do.
+		"--horizontal-pod-autoscaler-sync-period=1s", "--horizontal-pod-autoscaler-downscale-stabilization=10s",
 	)
 }
 

@@ -13,9 +13,13 @@
 // ready and the Gateway API stands. It keeps its state in --dir and may be killed at any time: its pods
 // die with it and are started again with it.
 //
-// Limits: Linux only. An image is an entry point with an environment, not a file system. No resource
-// limits or statistics, so no autoscaling on CPU. No cluster DNS, no NetworkPolicy, no outbound
-// network. One node.
+// What a container uses is read from its processes (usage.go), without cgroups: metrics.k8s.io tells it
+// (metrics.go), so that a HorizontalPodAutoscaler works, and a container over its memory limit is ended
+// as OOMKilled.
+//
+// Limits: Linux only. An image is an entry point with an environment, not a file system. A memory limit is
+// looked at four times a second, so a container may be over it for a moment; a CPU limit is not enforced.
+// A node's use is the sum of its pods'. No cluster DNS, no NetworkPolicy, no outbound network. One node.
 package main
 
 import (
@@ -28,6 +32,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 )
 
@@ -80,6 +85,10 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	klog.LogToStderr(true)
+	// The one that is there may show another pid namespace; usage.go and the pods need this one's.
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
 	if err := setupNetwork(); err != nil {
 		return fmt.Errorf("set up network: %w", err)
 	}
@@ -96,7 +105,8 @@ func run(ctx context.Context, o options) error {
 	}
 	defer stopEtcd()
 	failed := make(chan error, 8)
-	config, err := startControlPlane(ctx, o, failed)
+	metrics := &metricsAPI{}
+	config, err := startControlPlane(ctx, o, failed, metrics)
 	if err != nil {
 		return err
 	}
@@ -105,6 +115,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer runtime.stopAll()
+	if err := metrics.begin(runtime, config); err != nil {
+		return err
+	}
 	if err := bootstrap(ctx, o.crds, config); err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ func startNode(ctx context.Context, o options, config *rest.Config) (*runtime, e
 	if err != nil {
 		return nil, err
 	}
+	go run.watch(ctx)
 	configuration, err := kubeletConfiguration(o)
 	if err != nil {
 		return nil, err

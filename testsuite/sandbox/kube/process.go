@@ -34,6 +34,7 @@ type process struct {
 	cmd         *exec.Cmd
 	env         []string
 	done        chan struct{}
+	use         use
 }
 
 // CreateContainer remembers what to start.
@@ -42,6 +43,7 @@ func (r *runtime) CreateContainer(_ context.Context, sandbox string, config *run
 		id: newID(), sandbox: sandbox, config: config, state: runtimev1.ContainerState_CONTAINER_CREATED,
 		created: time.Now(), done: make(chan struct{}),
 	}
+	c.limit(config.GetLinux().GetResources())
 	if pod.GetLogDirectory() != "" && config.LogPath != "" {
 		c.log = filepath.Join(pod.LogDirectory, config.LogPath)
 	}
@@ -135,9 +137,11 @@ func (r *runtime) launch(c *process, spec shimSpec) error {
 		return err
 	}
 	c.cmd, c.state, c.started = cmd, runtimev1.ContainerState_CONTAINER_RUNNING, time.Now()
+	r.measure(c)
 	go func() {
 		werr := cmd.Wait()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind in its process group
+		r.sweep(c)
 		copied.Wait()
 		logs.close()
 		r.ended(c, werr)
@@ -156,6 +160,12 @@ func (r *runtime) ended(c *process, err error) {
 		} else if ok {
 			c.exit = int32(s.ExitStatus())
 		}
+		if c.use.over {
+			c.reason = "OOMKilled"
+		}
+	}
+	if c.use.held != nil {
+		_ = c.use.held.Close() // it was only opened
 	}
 	close(c.done)
 }
@@ -246,8 +256,15 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// UpdateContainerResources accepts everything: there are no limits.
-func (r *runtime) UpdateContainerResources(context.Context, string, *runtimev1.ContainerResources) error {
+// UpdateContainerResources takes another memory limit; the rest is not enforced.
+func (r *runtime) UpdateContainerResources(_ context.Context, id string, resources *runtimev1.ContainerResources) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.containers[id]
+	if c == nil {
+		return notFound("container", id)
+	}
+	c.limit(resources.GetLinux())
 	return nil
 }
 

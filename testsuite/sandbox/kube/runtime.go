@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis"
 	runtimev1 "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/slipwayhq/slipway/testsuite/sandbox/kube/meter"
 )
 
 // runtime is the container runtime under the kubelet: what containerd is elsewhere. A pod sandbox is a
@@ -29,6 +31,7 @@ type runtime struct {
 	cri.RuntimeService
 	images *imageService
 	stream *streamer
+	meter  meter.Meter
 	roots  string
 
 	mu         sync.Mutex
@@ -56,9 +59,10 @@ func newRuntime(o options) (*runtime, error) {
 	if err := os.RemoveAll(r.roots); err != nil {
 		return nil, fmt.Errorf("remove old containers: %w", err)
 	}
-	var err error
-	r.stream, err = newStreamer(r)
-	return r, err
+	var err1, err2 error
+	r.stream, err1 = newStreamer(r)
+	r.meter, err2 = newMeter()
+	return r, errors.Join(err1, err2)
 }
 
 // newID has the form that the kubelet and crictl expect of one.
@@ -225,7 +229,7 @@ func (r *runtime) RuntimeConfig(context.Context) (*runtimev1.RuntimeConfigRespon
 // Close has nothing to close.
 func (r *runtime) Close(context.Context) error { return nil }
 
-// UpdatePodSandboxResources accepts everything: there are no limits.
+// UpdatePodSandboxResources accepts everything: only containers have limits.
 func (r *runtime) UpdatePodSandboxResources(context.Context, *runtimev1.UpdatePodSandboxResourcesRequest) (*runtimev1.UpdatePodSandboxResourcesResponse, error) {
 	return &runtimev1.UpdatePodSandboxResourcesResponse{}, nil
 }

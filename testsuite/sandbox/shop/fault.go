@@ -4,8 +4,11 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // faults are what goes wrong with requests.
@@ -18,6 +21,8 @@ type faults struct {
 	// SlowRate of the requests, evenly spread, take SlowLatency more.
 	SlowRate    float64  `env:"SLOW_RATE" json:"slowRate"`
 	SlowLatency duration `env:"SLOW_LATENCY" json:"slowLatency"`
+	// CPU is how much processor time every request takes.
+	CPU duration `env:"CPU" json:"cpu"`
 	// After is how long after the first request the faults begin.
 	After duration `env:"FAULT_AFTER" json:"after"`
 }
@@ -78,8 +83,14 @@ func (i *injector) presentLocked() faults {
 	return i.own
 }
 
+// fate is what happens to one request.
+type fate struct {
+	fails        bool
+	latency, cpu time.Duration
+}
+
 // next is the fate of one request.
-func (i *injector) next() (fails bool, latency time.Duration) {
+func (i *injector) next() fate {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	f := i.presentLocked()
@@ -88,13 +99,13 @@ func (i *injector) next() (fails bool, latency time.Duration) {
 		i.first = now
 	}
 	if now.Sub(i.first) < time.Duration(f.After) {
-		return false, 0
+		return fate{}
 	}
-	latency = time.Duration(f.Latency)
+	one := fate{latency: time.Duration(f.Latency), cpu: time.Duration(f.CPU), fails: due(&i.errors, f.ErrorRate)}
 	if due(&i.slow, f.SlowRate) {
-		latency += time.Duration(f.SlowLatency)
+		one.latency += time.Duration(f.SlowLatency)
 	}
-	return due(&i.errors, f.ErrorRate), latency
+	return one
 }
 
 // due spreads events of a rate evenly over its calls.
@@ -105,4 +116,24 @@ func due(debt *float64, rate float64) bool {
 	}
 	*debt--
 	return true
+}
+
+// burn takes processor time, however long that lasts where others want the processors too.
+func burn(long time.Duration) {
+	if long <= 0 {
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for end := threadTime() + long; threadTime() < end; {
+	}
+}
+
+// threadTime is the processor time of this thread.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err) // every Linux has this clock
+	}
+	return time.Duration(t.Nano())
 }

@@ -66,10 +66,11 @@ func (s *shop) handler() http.Handler {
 
 func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	fails, latency := s.faults.next()
-	pause(r.Context(), latency)
+	fate := s.faults.next()
+	pause(r.Context(), fate.latency)
+	burn(fate.cpu)
 	code := http.StatusOK
-	if fails {
+	if fate.fails {
 		code = http.StatusInternalServerError
 	}
 	w.Header().Set("X-Version", s.config.Version)

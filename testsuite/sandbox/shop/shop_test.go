@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,6 +45,17 @@ func TestFaultsBeginAfterATimeOfTraffic(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, get(t, h, "/").Code)
 }
 
+func TestARequestTakesTheProcessorTimeThatItIsTold(t *testing.T) {
+	const each = 20 * time.Millisecond
+	h := newShop(config{Faults: faults{CPU: duration(each)}}, time.Now).handler()
+	var before, after syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &before))
+	require.Equal(t, http.StatusOK, get(t, h, "/").Code)
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &after))
+	used := func(r syscall.Rusage) time.Duration { return time.Duration(r.Utime.Nano() + r.Stime.Nano()) }
+	require.GreaterOrEqual(t, used(after)-used(before), each-time.Millisecond)
+}
+
 func TestEveryAnswerNamesItsVersion(t *testing.T) {
 	w := get(t, newShop(config{Version: "v7", Faults: faults{ErrorRate: 1}}, time.Now).handler(), "/any/path")
 	require.Equal(t, "v7", w.Header().Get("X-Version"))
@@ -59,7 +71,7 @@ func TestFaultsCanBeSwitchedAtRunTime(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, put(`{"errorRate": 1, "latency": "1ms"}`))
 	require.Equal(t, http.StatusInternalServerError, get(t, h, "/").Code)
-	require.JSONEq(t, `{"errorRate":1,"latency":"1ms","slowRate":0,"slowLatency":"0s","after":"0s"}`, get(t, h, "/faults").Body.String())
+	require.JSONEq(t, `{"errorRate":1,"latency":"1ms","slowRate":0,"slowLatency":"0s","cpu":"0s","after":"0s"}`, get(t, h, "/faults").Body.String())
 	require.Equal(t, http.StatusBadRequest, put(`{"errorRate": 2}`))
 }
 
