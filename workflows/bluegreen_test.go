@@ -62,7 +62,7 @@ func TestABlueGreenReleaseThatGoesWrongIsUndone(t *testing.T) {
 						w.BadAnswers = 7
 					}
 				}
-			}, "load failed: 7 of 100 requests failed, p99 0s: over 0 % (the last: status 500)",
+			}, "load failed: 7 of 100 requests failed, p99 ",
 		},
 		"no preview route can be made":         {blueGreen(), func(w *world.World) { w.Fail(world.Preview, 1, denied) }, "may not"},
 		"the preview route cannot be closed":   {blueGreen(), func(w *world.World) { w.Fail(world.Preview, 2, denied) }, "may not"},
@@ -131,10 +131,10 @@ func TestThePodsOfACandidateAreWatchedWhereNothingIsMeasured(t *testing.T) {
 	r := prepare(t, selector())
 	r.world.Fail(world.Readiness, 0, errors.New("connection refused"))
 	r.world.OnCall = func(op world.Op) {
-		switch op {
-		case world.Deploy:
+		if op == world.Deploy {
 			r.world.Heal(world.Readiness)
-		case world.Switch:
+		}
+		if op == world.Switch {
 			r.world.Fail(world.Readiness, 0, errors.New("connection refused"))
 		}
 	}

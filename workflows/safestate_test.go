@@ -69,6 +69,7 @@ func kept(r *release) activities.SafeState {
 
 func TestTheSafeStateIsRecordedBeforeAnythingIsChanged(t *testing.T) {
 	twoTracks(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		r := prepare(t, p)
 		looked := false
 		r.world.OnCall = func(op world.Op) {
@@ -87,6 +88,7 @@ func TestTheSafeStateIsRecordedBeforeAnythingIsChanged(t *testing.T) {
 
 func TestAPromotedReleaseLeavesTheNewTrackAsTheSafeState(t *testing.T) {
 	twoTracks(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		r := prepare(t, p)
 		r.run().promoted()
 		want := recorded(r).Promote(world.NewImage)
@@ -100,6 +102,7 @@ func TestAPromotedReleaseLeavesTheNewTrackAsTheSafeState(t *testing.T) {
 
 func TestAnUndoneReleaseEndsItsRecord(t *testing.T) {
 	twoTracks(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		r := prepare(t, p)
 		r.at(time.Minute, workflows.Abort, by("bob"))
 		r.run().undone("aborted by bob")
@@ -127,6 +130,7 @@ func TestAReleaseThatNeedsAPersonLeavesItsRecordOpen(t *testing.T) {
 
 func TestAReleaseThatWasRescuedMeanwhileMovesNobody(t *testing.T) {
 	twoTracks(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		last, _ := good(t, p)
 		for n := 1; n <= last; n++ {
 			t.Run(fmt.Sprintf("before activity %d", n), func(t *testing.T) {

@@ -23,6 +23,7 @@ const attempts = 10
 
 func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		for _, op := range []world.Op{
 			world.Inspect, world.TakeFence, world.Deploy, world.Size, world.Readiness, world.Switch, world.Retire,
 			world.ReadRoute, world.SetWeight, world.Verify, world.Check, world.Measure, world.Preview, world.Probe,
@@ -39,6 +40,7 @@ func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
 
 func TestAPreflightThatRefusesChangesNothing(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		preflight := []world.Op{world.Inspect, world.ReadRoute, world.TakeFence}
 		if p.Spec.Strategy.Rolling != nil {
 			preflight = []world.Op{world.Find, world.TakeFence}
@@ -72,6 +74,7 @@ func TestAnAbortAtAnyActivityLeavesNothingBehind(t *testing.T) {
 		"that was never run": world.Lost, "whose effect nobody heard of": world.Unheard, "that comes late": world.Late,
 	}
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		last, _ := good(t, p)
 		for name, fate := range fates {
 			for n := 1; n < last; n++ {
@@ -106,6 +109,7 @@ func (r *release) aborted(why string) {
 
 func TestAnAbortAtAnyTimeLeavesNothingBehind(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		_, long := good(t, p)
 		for at := time.Second; at < long; at += 97 * time.Second {
 			t.Run(at.String(), func(t *testing.T) {
@@ -119,6 +123,7 @@ func TestAnAbortAtAnyTimeLeavesNothingBehind(t *testing.T) {
 
 func TestAnAbortByUpdateThatMeetsAResultIsObeyed(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		last, _ := good(t, p)
 		for n := 1; n < last; n++ {
 			t.Run(fmt.Sprintf("after activity %d", n), func(t *testing.T) {
@@ -137,6 +142,7 @@ func TestAnAbortByUpdateThatMeetsAResultIsObeyed(t *testing.T) {
 
 func TestACancellationInTemporalIsAnAbort(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		_, long := good(t, p)
 		for _, at := range []time.Duration{10 * time.Second, long / 8, long / 4, long / 2, long * 9 / 10} {
 			t.Run(at.String(), func(t *testing.T) {

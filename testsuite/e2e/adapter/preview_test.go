@@ -73,7 +73,7 @@ func TestAPreviewRouteSettlesWhenTheGatewayHasAcceptedIt(t *testing.T) {
 	verify := func(want string) {
 		eventually(t, func(ctx context.Context) error {
 			settled, err := p.router.VerifyPreview(ctx, p.route)
-			if err == nil && !(settled.Settled && want == "" || want != "" && strings.Contains(settled.Reason, want)) {
+			if as := settled.Settled && want == "" || want != "" && strings.Contains(settled.Reason, want); err == nil && !as {
 				err = errors.New("reason: " + settled.Reason)
 			}
 			return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
@@ -159,10 +160,8 @@ func abortAt(share int) func(context.Context, *stage.Shop) error {
 	return func(ctx context.Context, shop *stage.Shop) error {
 		began := time.Now()
 		err := await(ctx, func(context.Context) error {
-			for _, seen := range shop.Route.Shares(began) {
-				if seen == share {
-					return nil
-				}
+			if slices.Contains(shop.Route.Shares(began), share) {
+				return nil
 			}
 			return errors.New("the candidate does not have its share yet")
 		})

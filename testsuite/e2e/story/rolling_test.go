@@ -42,19 +42,11 @@ func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
 		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
 	})
 
-	t.Run("a version that fails requests is taken back", func(t *testing.T) {
-		said, seen := roll("v4", "v4", "30s", "ERROR_RATE", "0.4").end()
-		require.Equal(t, 2, said.Code, said.Err+said.Out)
-		require.Contains(t, said.Out, "batch 1 failed at 25 %")
-		require.Zero(t, seen.FailedByVersion["v1"])
-		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
-	})
-
 	t.Run("a good version reaches everybody", func(t *testing.T) {
 		said, seen := roll("v2", "v2", "30s").end()
 		require.Zero(t, said.Code, said.Err+said.Out)
 		require.Contains(t, said.Out, "all pods of rolling run "+image(t, "v2"))
-		require.Zero(t, seen.Failed, seen.Errors)
+		require.Zero(t, seen.Failed, "%v %v", seen.FailedByVersion, seen.Errors)
 		require.Positive(t, seen.ByVersion["v2"])
 		atRest(t, shop, image(t, "v2"))
 		now := snapshot(t, shop)
@@ -81,6 +73,15 @@ func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
 		said, seen := launch(t, shop, "undo", "-f", plan, "--to-revision", revision).end()
 		require.Zero(t, said.Code, said.Err+said.Out)
 		require.Zero(t, seen.Failed, seen.Errors)
+		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+	})
+
+	// Last, because its pods answer badly to their very end.
+	t.Run("a version that fails requests is taken back", func(t *testing.T) {
+		said, seen := roll("v4", "v4", "30s", "ERROR_RATE", "0.4").end()
+		require.Equal(t, 2, said.Code, said.Err+said.Out)
+		require.Contains(t, said.Out, "batch 1 failed at 25 %")
+		require.Zero(t, seen.FailedByVersion["v1"])
 		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
 	})
 }
