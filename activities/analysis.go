@@ -95,7 +95,7 @@ func (w *watch) add(s Sample, now time.Time, window time.Duration) {
 // HoldUntil on pass, and at GiveUpAt when it cannot be measured. Its state is in its heartbeats: after
 // a crash the next attempt goes on where this one was, and no hold starts again.
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
-	w := a.resume(ctx)
+	w := resume[watch](ctx)
 	for {
 		verdict := a.look(ctx, in, &w)
 		activity.RecordHeartbeat(ctx, w)
@@ -112,7 +112,7 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
 // had fewer requests than a verdict needs. Its verdict only carries the reason. It survives as WatchTrack does.
 func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, error) {
-	w := a.resume(ctx)
+	w := resume[watch](ctx)
 	for {
 		sample, position, err := a.Source.Read(ctx, in.Analysis, in.Route, w.Position)
 		now := a.Clock.Now()
@@ -130,17 +130,6 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 			return Watched{}, err
 		}
 	}
-}
-
-// resume is the state that an earlier attempt has left.
-func (a *Analysis) resume(ctx context.Context) watch {
-	var w watch
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
-			return watch{}
-		}
-	}
-	return w
 }
 
 // look reads the counters once and judges everything since the warm-up.

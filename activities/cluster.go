@@ -226,7 +226,7 @@ const maxRestarts = 3
 // WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a
 // minute, and when a container ends again and again.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
-	w := resumePods(ctx)
+	w := resume[podWatch](ctx)
 	for {
 		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image})
 		now := a.Clock.Now()
@@ -239,17 +239,6 @@ func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error
 			return Watched{}, err
 		}
 	}
-}
-
-// resumePods is the state that an earlier attempt has left.
-func resumePods(ctx context.Context) podWatch {
-	var w podWatch
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &w); err != nil {
-			return podWatch{}
-		}
-	}
-	return w
 }
 
 // stands tells whether a watch ends with this verdict: at once on fail, at the end of the hold on pass, and

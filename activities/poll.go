@@ -28,6 +28,15 @@ func (c Clock) wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// resume is the state that an earlier attempt has left in its heartbeats; zero where there is none to read.
+func resume[T any](ctx context.Context) T {
+	var state, none T
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &state) != nil {
+		return none
+	}
+	return state
+}
+
 // pollInterval is the pause between two looks of a waiting activity.
 const pollInterval = 200 * time.Millisecond
 

@@ -143,7 +143,7 @@ func (a *Rollout) AwaitRollout(ctx context.Context, in AwaitRolloutIn) (Progress
 // WatchRollout looks at a workload's pods until HoldUntil. It fails early when pods lack for half a minute,
 // and at once when somebody has let a held rollout go on.
 func (a *Rollout) WatchRollout(ctx context.Context, in WatchRolloutIn) (Watched, error) {
-	w := resumePods(ctx)
+	w := resume[podWatch](ctx)
 	for {
 		p, err := a.Rollouts.Look(ctx, in)
 		now := a.Clock.Now()

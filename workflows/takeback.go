@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 // refuse ends a release that has changed nothing.
@@ -93,7 +94,7 @@ func (r *release) pointService(ctx workflow.Context, p policy, selector map[stri
 // zero with its former image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
 	if r.status.MaxWeight > 0 || r.previewed {
-		if err := workflow.NewTimerWithOptions(ctx, drain, workflow.TimerOptions{
+		if err := workflow.NewTimerWithOptions(ctx, decide.Drain, workflow.TimerOptions{
 			Summary: "Let requests on " + r.tracks.Candidate + " finish",
 		}).Get(ctx, nil); err != nil {
 			return fmt.Errorf("drain: %w", err)

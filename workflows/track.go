@@ -11,10 +11,6 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 )
 
-// drain is how long the candidate's pods stay after the gateway has sent their traffic elsewhere, for
-// requests under way and for connections that have not heard yet.
-const drain = 2 * time.Second
-
 // deploy makes the candidate track as big as stable and waits until all its pods are ready. It gets no
 // traffic yet.
 func (r *release) deploy(ctx workflow.Context) error { return r.deploySized(ctx, r.tracks.Replicas) }
@@ -87,24 +83,27 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 		r.undo.push(compensation{name: "send all requests to " + r.tracks.Stable, frees: true, run: r.shiftBack})
 	}
 	r.status.MaxWeight = max(r.status.MaxWeight, weight)
-	within := r.pace.settle.D()
-	deadline := workflow.Now(ctx).Add(within)
-	r.at(ctx, moment{
-		next:     fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate),
-		deadline: deadline, atDeadline: "the release is undone",
-	})
-	s, err := call(ctx, waiting(within), fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), traffic.ShiftTraffic,
-		activities.ShiftTrafficIn{
-			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: weight, Safe: &r.safe}, Deadline: deadline,
-		})
+	next := fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate)
+	err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate),
+		activities.SetTrafficWeightIn{Route: r.route, Weight: weight, Safe: &r.safe})
 	if err != nil {
 		return err
 	}
-	if !s.Settled {
-		return r.unsettled(weight, s)
-	}
 	r.note(ctx, "shifted %d %% to %s", weight, r.tracks.Candidate)
 	return r.weighed(ctx, weight)
+}
+
+// serve declares a weight on the way forward and waits until the router serves it.
+func (r *release) serve(ctx workflow.Context, next, summary string, in activities.SetTrafficWeightIn) error {
+	within := r.pace.settle.D()
+	deadline := workflow.Now(ctx).Add(within)
+	r.at(ctx, moment{next: next, deadline: deadline, atDeadline: "the release is undone"})
+	in.Write = r.write()
+	s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, activities.ShiftTrafficIn{SetTrafficWeightIn: in, Deadline: deadline})
+	if err == nil && !s.Settled {
+		err = r.unsettled(in.Weight, s)
+	}
+	return err
 }
 
 func (r *release) unsettled(weight int, s activities.Settled) error {
@@ -157,18 +156,10 @@ func (r *release) settle(ctx workflow.Context) error {
 	if !r.gateway() {
 		return ctx.Err()
 	}
-	within := r.pace.settle.D()
-	deadline := workflow.Now(ctx).Add(within)
-	r.at(ctx, moment{next: "take the second backend out of the route", deadline: deadline, atDeadline: "the release is undone"})
-	s, err := call(ctx, waiting(within), "Leave the route with Service "+r.route.Stable+" alone", traffic.ShiftTraffic,
-		activities.ShiftTrafficIn{
-			SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: r.route}, Deadline: deadline,
-		})
+	err := r.serve(ctx, "take the second backend out of the route", "Leave the route with Service "+r.route.Stable+" alone",
+		activities.SetTrafficWeightIn{Route: r.route})
 	if err != nil {
 		return err
-	}
-	if !s.Settled {
-		return r.unsettled(0, s)
 	}
 	if err := r.rest(ctx); err != nil {
 		return err

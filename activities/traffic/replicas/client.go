@@ -8,26 +8,22 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/activities/traffic/service"
 )
 
-// Client shifts by the pods of one cluster.
-type Client struct {
-	kube      kubernetes.Interface
-	workloads *cluster.Client
-}
+// Client shifts by the pods of one cluster. Between 0 and 100 it lets the root Service reach both tracks;
+// the Service itself is switched and looked at as without weights.
+type Client struct{ root *service.Client }
 
 // New uses a clientset; its rate limits should leave room for an undo.
 func New(kube kubernetes.Interface) *Client {
-	return &Client{kube: kube, workloads: cluster.New(kube)}
+	return &Client{root: service.New(kube)}
 }
 
 var _ activities.Router = (*Client)(nil)
@@ -37,21 +33,17 @@ func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) 
 	if len(route.SharedSelector) == 0 {
 		return 0, fault.New(fault.Invalid, "the pods of %s lack the label that both tracks must carry for traffic.replicas; "+
 			"add %s: <name of the Deployment> to the Deployment's spec.template.metadata.labels, let it roll out, then release again",
-			title(route), cluster.LabelService)
+			service.Title(route), cluster.LabelService)
 	}
-	s, err := c.kube.CoreV1().Services(route.Namespace).Get(ctx, route.Stable, metav1.GetOptions{})
-	if err != nil {
-		return 0, cluster.Fault(err, "get "+title(route))
-	}
-	if !maps.Equal(s.Spec.Selector, route.StableSelector) {
-		return 0, fault.New(fault.Edited, "%s selects %v, not %v as a moment ago", title(route), s.Spec.Selector, route.StableSelector)
+	if _, err := c.root.Read(ctx, route); err != nil {
+		return 0, err
 	}
 	return 0, c.marked(ctx, route)
 }
 
 // marked finds the label on every pod of stable, and on no pod but those of the two tracks.
 func (c *Client) marked(ctx context.Context, route activities.Route) error {
-	stable, err := c.pods(ctx, route, route.StableSelector)
+	stable, err := c.root.Pods(ctx, route, route.StableSelector)
 	if err != nil {
 		return err
 	}
@@ -62,7 +54,7 @@ func (c *Client) marked(ctx context.Context, route activities.Route) error {
 				p.Namespace, p.Name, shared)
 		}
 	}
-	all, err := c.pods(ctx, route, route.SharedSelector)
+	all, err := c.root.Pods(ctx, route, route.SharedSelector)
 	if err != nil {
 		return err
 	}
@@ -70,7 +62,7 @@ func (c *Client) marked(ctx context.Context, route activities.Route) error {
 	for i := range all {
 		if p := &all[i]; !own[0].Matches(labels.Set(p.Labels)) && !own[1].Matches(labels.Set(p.Labels)) {
 			return fault.New(fault.Invalid, "pod %s/%s carries the label %s, but is of neither track; it would get requests of %s",
-				p.Namespace, p.Name, shared, title(route))
+				p.Namespace, p.Name, shared, service.Title(route))
 		}
 	}
 	return nil
@@ -87,9 +79,7 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 	case in.Weight == 100:
 		selector = in.Route.CandidateSelector
 	}
-	return c.workloads.SwitchService(ctx, activities.SwitchServiceIn{
-		Write: in.Write, Namespace: in.Route.Namespace, Service: in.Route.Stable, Selector: selector,
-	})
+	return c.root.Point(ctx, in, selector)
 }
 
 // Verify tells whether the cluster sends the Service's requests to every ready pod that should get them
@@ -103,15 +93,13 @@ func (c *Client) Verify(ctx context.Context, route activities.Route, weight int)
 	if err != nil {
 		return activities.Settled{}, err
 	}
-	slices, err := c.kube.DiscoveryV1().EndpointSlices(route.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: discoveryv1.LabelServiceName + "=" + route.Stable,
-	})
+	reached, err := c.root.Reached(ctx, route)
 	if err != nil {
-		return activities.Settled{}, cluster.Fault(err, "list endpoints of "+title(route))
+		return activities.Settled{}, err
 	}
-	reason := disagreement(weight, stable, candidate, reached(slices.Items))
+	reason := disagreement(weight, stable, candidate, reached)
 	if reason != "" {
-		return activities.Settled{Reason: title(route) + " " + reason}, nil
+		return activities.Settled{Reason: service.Title(route) + " " + reason}, nil
 	}
 	return activities.Settled{Settled: true}, nil
 }
@@ -142,27 +130,9 @@ func disagreement(weight int, stable, candidate, reached map[string]bool) string
 	return ""
 }
 
-// reached are the pods behind the ready endpoints.
-func reached(slices []discoveryv1.EndpointSlice) map[string]bool {
-	out := map[string]bool{}
-	for i := range slices {
-		for _, e := range slices[i].Endpoints {
-			if !ptr.Deref(e.Conditions.Ready, true) {
-				continue
-			}
-			name := "an endpoint that is no pod"
-			if e.TargetRef != nil {
-				name = e.TargetRef.Name
-			}
-			out[name] = true
-		}
-	}
-	return out
-}
-
 // ready are the names of the pods that can answer.
 func (c *Client) ready(ctx context.Context, route activities.Route, selector map[string]string) (map[string]bool, error) {
-	pods, err := c.pods(ctx, route, selector)
+	pods, err := c.root.Pods(ctx, route, selector)
 	out := map[string]bool{}
 	for i := range pods {
 		if isReady(&pods[i]) {
@@ -179,16 +149,4 @@ func isReady(p *corev1.Pod) bool {
 		}
 	}
 	return false
-}
-
-func (c *Client) pods(ctx context.Context, route activities.Route, selector map[string]string) ([]corev1.Pod, error) {
-	pods, err := c.kube.CoreV1().Pods(route.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.FormatLabels(selector)})
-	if err != nil {
-		return nil, cluster.Fault(err, "list pods of "+title(route))
-	}
-	return pods.Items, nil
-}
-
-func title(route activities.Route) string {
-	return fmt.Sprintf("Service %s/%s", route.Namespace, route.Stable)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -37,10 +38,10 @@ var _ activities.Router = (*Client)(nil)
 func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) {
 	s, err := c.kube.CoreV1().Services(route.Namespace).Get(ctx, route.Stable, metav1.GetOptions{})
 	if err != nil {
-		return 0, cluster.Fault(err, "get "+title(route))
+		return 0, cluster.Fault(err, "get "+Title(route))
 	}
 	if !maps.Equal(s.Spec.Selector, route.StableSelector) {
-		return 0, fault.New(fault.Edited, "%s selects %v, not %v as a moment ago", title(route), s.Spec.Selector, route.StableSelector)
+		return 0, fault.New(fault.Edited, "%s selects %v, not %v as a moment ago", Title(route), s.Spec.Selector, route.StableSelector)
 	}
 	return 0, nil
 }
@@ -51,6 +52,11 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 	if err != nil {
 		return err
 	}
+	return c.Point(ctx, in, selector)
+}
+
+// Point declares what the root Service selects.
+func (c *Client) Point(ctx context.Context, in activities.SetTrafficWeightIn, selector map[string]string) error {
 	return c.workloads.SwitchService(ctx, activities.SwitchServiceIn{
 		Write: in.Write, Namespace: in.Route.Namespace, Service: in.Route.Stable, Selector: selector,
 	})
@@ -62,41 +68,68 @@ func (c *Client) Verify(ctx context.Context, route activities.Route, weight int)
 	if err != nil {
 		return activities.Settled{}, err
 	}
-	pods, err := c.kube.CoreV1().Pods(route.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.FormatLabels(selector)})
+	pods, err := c.Pods(ctx, route, selector)
 	if err != nil {
-		return activities.Settled{}, cluster.Fault(err, "list pods of "+title(route))
+		return activities.Settled{}, err
 	}
 	track := map[string]bool{}
-	for i := range pods.Items {
-		track[pods.Items[i].Name] = true
+	for i := range pods {
+		track[pods[i].Name] = true
 	}
+	reached, err := c.Reached(ctx, route)
+	if err != nil {
+		return activities.Settled{}, err
+	}
+	return compare(reached, track, Title(route)), nil
+}
+
+// compare looks for pods of another track, and for at least one of this one.
+func compare(reached, track map[string]bool, service string) activities.Settled {
+	for pod := range reached {
+		if !track[pod] {
+			return activities.Settled{Reason: service + " still has endpoints of the other track"}
+		}
+	}
+	if len(reached) == 0 {
+		return activities.Settled{Reason: service + " has no ready endpoint yet"}
+	}
+	return activities.Settled{Settled: true}
+}
+
+// Pods are those that a selector matches, ready or not.
+func (c *Client) Pods(ctx context.Context, route activities.Route, selector map[string]string) ([]corev1.Pod, error) {
+	pods, err := c.kube.CoreV1().Pods(route.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.FormatLabels(selector)})
+	if err != nil {
+		return nil, cluster.Fault(err, "list pods of "+Title(route))
+	}
+	return pods.Items, nil
+}
+
+// noPod stands for every endpoint that is no pod.
+const noPod = "an endpoint that is no pod"
+
+// Reached are the names of the pods behind the root Service's ready endpoints.
+func (c *Client) Reached(ctx context.Context, route activities.Route) (map[string]bool, error) {
 	slices, err := c.kube.DiscoveryV1().EndpointSlices(route.Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: discoveryv1.LabelServiceName + "=" + route.Stable,
 	})
 	if err != nil {
-		return activities.Settled{}, cluster.Fault(err, "list endpoints of "+title(route))
+		return nil, cluster.Fault(err, "list endpoints of "+Title(route))
 	}
-	return compare(slices.Items, track, title(route)), nil
-}
-
-// compare looks for endpoints of another track, and for at least one of this one.
-func compare(slices []discoveryv1.EndpointSlice, track map[string]bool, service string) activities.Settled {
-	ready := 0
-	for i := range slices {
-		for _, e := range slices[i].Endpoints {
+	out := map[string]bool{}
+	for i := range slices.Items {
+		for _, e := range slices.Items[i].Endpoints {
 			if !ptr.Deref(e.Conditions.Ready, true) {
 				continue
 			}
-			if e.TargetRef == nil || !track[e.TargetRef.Name] {
-				return activities.Settled{Reason: service + " still has endpoints of the other track"}
+			name := noPod
+			if e.TargetRef != nil {
+				name = e.TargetRef.Name
 			}
-			ready++
+			out[name] = true
 		}
 	}
-	if ready == 0 {
-		return activities.Settled{Reason: service + " has no ready endpoint yet"}
-	}
-	return activities.Settled{Settled: true}
+	return out, nil
 }
 
 func selected(route activities.Route, weight int) (map[string]string, error) {
@@ -109,6 +142,7 @@ func selected(route activities.Route, weight int) (map[string]string, error) {
 	return nil, fault.New(fault.Invalid, "a Service's selector knows the weights 0 and 100, not %d", weight)
 }
 
-func title(route activities.Route) string {
+// Title names the root Service in messages.
+func Title(route activities.Route) string {
 	return fmt.Sprintf("Service %s/%s", route.Namespace, route.Stable)
 }

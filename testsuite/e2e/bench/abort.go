@@ -67,19 +67,12 @@ func abort(ctx context.Context, s *stage.Stage, shop *stage.Shop) (time.Duration
 		return 0, load.Report{}, err
 	}
 	began := time.Now()
-	said, err := s.Slipway(ctx, "abort", shop.Lane(), "--reason", "measured")
-	if err != nil || said.Code != 0 {
-		return 0, load.Report{}, fmt.Errorf("abort: %w: %+v", err, said)
+	if err := tell(ctx, shop, "abort"); err != nil {
+		return 0, load.Report{}, err
 	}
-	if said, err = end(); err != nil || said.Code != 2 {
+	if said, err := end(); err != nil || said.Code != 2 {
 		return 0, load.Report{}, fmt.Errorf("release: %w: %+v", err, said)
 	}
 	results := shop.Cut()
-	last := began
-	for _, r := range results {
-		if r.Version == "candidate" && r.Answered().After(last) {
-			last = r.Answered()
-		}
-	}
-	return last.Sub(began), load.Summarize(results), nil
+	return lastAnswer(results, "candidate", began), load.Summarize(results), nil
 }

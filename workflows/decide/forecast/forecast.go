@@ -5,13 +5,9 @@ package forecast
 import (
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
-
-// drain is how long pods stay after their traffic was taken away.
-const drain = plan.Duration(2 * time.Second)
 
 // Forecast is what a release by a plan would do.
 type Forecast struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -95,7 +96,7 @@ func (s *script) deploy(within plan.Duration) {
 func (s *script) serve() {
 	if s.undoWithin == 0 {
 		s.push("send all requests back to stable")
-		s.undoWithin = s.settle() + drain
+		s.undoWithin = s.settle() + plan.Duration(decide.Drain)
 	}
 }
 
