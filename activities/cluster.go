@@ -74,6 +74,8 @@ type TakeFenceIn struct {
 	ReleaseID string      `json:"releaseId"`
 	// Safe is recorded on the cluster's objects under the new fence; nil: nothing is.
 	Safe *SafeState `json:"safe,omitempty"`
+	// Lane that releases the target, as environment/name: no other lane may.
+	Lane string `json:"lane,omitempty"`
 }
 
 // DeployCandidateIn declares the candidate track: this image, this many pods, its own Service.

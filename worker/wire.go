@@ -24,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/check/web"
 	"github.com/slipwayhq/slipway/activities/cluster"
+	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
 	"github.com/slipwayhq/slipway/activities/traffic/replicas"
@@ -86,11 +87,15 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterWorkflow(workflows.Rolling)
 	main.RegisterWorkflow(workflows.Rollback)
 	main.RegisterWorkflow(workflows.RolloutUndo)
+	main.RegisterWorkflow(workflows.Lane)
+	main.RegisterWorkflow(workflows.Environment)
 	main.RegisterActivity(onTarget.workloads)
 	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
 	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
+	directory := &activities.Lanes{Directory: temporal.New(w.temporal, workflows.TaskQueue), Clock: clock}
+	main.RegisterActivity(directory)
 
 	options := w.options()
 	options.DisableWorkflowWorker = true
@@ -99,6 +104,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	watches.RegisterActivity(onTarget.workloads)
 	watches.RegisterActivity(onTarget.rollouts)
 	watches.RegisterActivity(watch)
+	watches.RegisterActivity(directory)
 	w.queues = []worker.Worker{main, watches}
 	return nil
 }

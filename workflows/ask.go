@@ -4,7 +4,6 @@ package workflows
 
 import (
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -54,26 +53,6 @@ func (r *release) ask(ctx workflow.Context, a ask) error {
 	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.promoted != nil })
 	if err == nil && !answered {
 		return stop("nobody answered within %s: %s", a.within, a.text)
-	}
-	return err
-}
-
-// pauseWithin is how long a pause can last: nobody may be waiting any more.
-const pauseWithin = plan.Duration(7 * 24 * time.Hour)
-
-// rest stays where it is while the release is paused, with the candidate watched.
-func (r *release) rest(ctx workflow.Context) error {
-	if !r.paused {
-		return nil
-	}
-	deadline := workflow.Now(ctx).Add(pauseWithin.D())
-	r.at(ctx, moment{
-		next: "resume, promote or abort the paused release", owner: OwnerPeople,
-		deadline: deadline, atDeadline: "the release is undone",
-	})
-	resumed, err := r.guard(ctx, deadline, func() bool { return !r.paused })
-	if err == nil && !resumed {
-		return stop("paused for %s without anybody coming back to it", pauseWithin)
 	}
 	return err
 }

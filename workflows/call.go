@@ -17,6 +17,7 @@ var (
 	analysis *activities.Analysis
 	checks   *activities.Checks
 	rollout  *activities.Rollout
+	lanes    *activities.Lanes
 )
 
 // start executes an activity. It is the only place that does.

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 // commands is what people and machines have told a release.
@@ -17,7 +19,13 @@ type commands struct {
 	promoted *Command
 	paused   bool
 	question *question
+	// heard counts the commands that were obeyed, and the signals that were refused.
+	heard int
 }
+
+// maxCommands is how many commands a release hears: each costs history, which is finite. An abort is
+// heard after that too.
+const maxCommands = 500
 
 // question is open while people are asked.
 type question struct {
@@ -34,7 +42,7 @@ func (r *release) listen(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) { return r.status, nil }); err != nil {
 		return fmt.Errorf("set status query: %w", err)
 	}
-	for _, name := range []string{Approve, Abort, Pause, Resume, Promote} {
+	for _, name := range []string{Approve, Abort, Pause, Resume, Promote, Override} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, name,
 			func(ctx workflow.Context, cmd Command) (Status, error) {
 				r.obey(ctx, name, cmd)
@@ -46,6 +54,8 @@ func (r *release) listen(ctx workflow.Context) error {
 		}
 		workflow.Go(ctx, func(ctx workflow.Context) { r.hear(ctx, name) })
 	}
+	workflow.Go(ctx, r.learn)
+	workflow.Go(ctx, r.makeRoom)
 	return nil
 }
 
@@ -57,7 +67,9 @@ func (r *release) hear(ctx workflow.Context, name string) {
 			return
 		}
 		if err := r.refusal(name, cmd); err != nil {
-			r.note(ctx, "%s by %s refused: %s", name, cmd.By, err)
+			if r.heard++; r.heard <= maxCommands {
+				r.note(ctx, "%s by %s refused: %s", name, cmd.By, err)
+			}
 			continue
 		}
 		r.obey(ctx, name, cmd)
@@ -77,6 +89,8 @@ func (r *release) refusal(name string, cmd Command) error {
 		return stop("the release is being undone")
 	case r.status.Phase == Retiring:
 		return stop("the old track is being retired; to go back, release its image again")
+	case r.heard >= maxCommands && name != Abort:
+		return stop("the release has heard %d commands, and hears no more but an abort", maxCommands)
 	}
 	switch name {
 	case Approve:
@@ -95,6 +109,18 @@ func (r *release) refusal(name string, cmd Command) error {
 		}
 	case Promote:
 		return r.refusePromotion(cmd)
+	case Override:
+		return r.refuseOverride(cmd)
+	}
+	return nil
+}
+
+func (r *release) refuseOverride(cmd Command) error {
+	switch {
+	case cmd.Reason == "":
+		return stop("an override needs a reason")
+	case r.status.Held == nil:
+		return stop("nothing holds the release")
 	}
 	return nil
 }
@@ -138,6 +164,7 @@ func (r *release) obey(ctx workflow.Context, name string, cmd Command) {
 		return
 	}
 	r.seen[cmd.ID] = true
+	r.heard++
 	text := name + " by " + cmd.By
 	if cmd.Reason != "" {
 		text += ": " + cmd.Reason
@@ -155,6 +182,46 @@ func (r *release) obey(ctx workflow.Context, name string, cmd Command) {
 		r.paused = false
 	case Promote:
 		r.promoted, r.paused = &cmd, false
+	case Override:
+		r.lift(ctx)
 	}
 	r.status.Paused = r.paused
+}
+
+// makeRoom hears the lane say that another release should have its place. A hotfix gets it; a newer
+// release only while nobody has approved this one and it is not being promoted.
+func (r *release) makeRoom(ctx workflow.Context) {
+	for {
+		var y decide.Yield
+		if !workflow.GetSignalChannel(ctx, YieldSignal).Receive(ctx, &y) {
+			return
+		}
+		r.yield(ctx, y)
+	}
+}
+
+func (r *release) yield(ctx workflow.Context, y decide.Yield) {
+	cmd := Command{ID: "yield/" + y.To, By: y.By, Reason: "superseded by the newer release " + y.To}
+	if y.Anyway {
+		cmd.Reason = "preempted by the hotfix " + y.To
+	}
+	if !y.Anyway && r.established() {
+		r.note(ctx, "%s asked for the newer release %s, which waits: this one is approved or promoted already", y.By, y.To)
+		return
+	}
+	if r.seen[cmd.ID] || r.refusal(Abort, cmd) != nil {
+		return
+	}
+	r.status.Yielded = true
+	r.obey(ctx, Abort, cmd)
+}
+
+// established reports whether the release has passed a gate or gets everything.
+func (r *release) established() bool {
+	for i, g := range r.gates {
+		if g != nil && r.status.Track[i].State == Passed {
+			return true
+		}
+	}
+	return r.promoted != nil || !slices.Contains([]Phase{Preflight, Deploying, Stepping}, r.status.Phase)
 }

@@ -8,6 +8,6 @@
 //
 //   - A compensation is registered before the action it takes back, and it may find nothing to do.
 //   - Nothing waits without a reason, an owner, a deadline and a stated outcome at the deadline; the
-//     status query and the current details in Temporal's UI show all four. The one exception is a pause:
-//     a person began it, and it lasts until a person ends it.
+//     status query and the current details in Temporal's UI show all four. The exceptions are a pause and a
+//     stop of the line: a person began it, and it lasts until a person ends it.
 package workflows

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -27,7 +28,21 @@ const (
 	Pause   = "pause"
 	Resume  = "resume"
 	Promote = "promote"
+	// Override lifts the freezes and stops of that moment off a release.
+	Override = "override"
 )
+
+// The signals that only a lane sends to its release: HoldsSignal carries a Held, YieldSignal a
+// decide.Yield.
+const (
+	HoldsSignal = activities.HoldsSignal
+	YieldSignal = "yield"
+)
+
+// Held is everything that holds a release now, beside the freezes of its plan.
+type Held struct {
+	Holds []decide.Hold `json:"holds"`
+}
 
 // Command is what a person or a machine tells a release.
 type Command struct {
@@ -35,7 +50,7 @@ type Command struct {
 	ID string `json:"id"`
 	// By is who says it.
 	By string `json:"by"`
-	// Reason in plain words; needed for an abort.
+	// Reason in plain words; needed for an abort and an override.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -59,6 +74,10 @@ type ReleaseIn struct {
 	Plan        plan.Plan `json:"plan"`
 	Image       string    `json:"image"`
 	RequestedBy string    `json:"requestedBy"`
+	// Holds are the freezes and stops of the moment at which it began. OverrideFreeze says why they do not
+	// count, if they do not.
+	Holds          []decide.Hold `json:"holds,omitempty"`
+	OverrideFreeze string        `json:"overrideFreeze,omitempty"`
 }
 
 // UndoIn starts an undo of a workload that is replaced in place: see [RolloutUndo].
@@ -73,7 +92,7 @@ type UndoIn struct {
 // Phase of a release.
 type Phase string
 
-// The phases in the order of a good release; the last four are ends.
+// The phases in the order of a good release; the last five are ends.
 const (
 	Preflight Phase = "preflight"
 	Deploying Phase = "deploying"
@@ -88,11 +107,13 @@ const (
 	Refused Phase = "refused"
 	// NeedsPerson: undo could not finish; Outcome says what is left to do.
 	NeedsPerson Phase = "needs-person"
+	// Superseded: it waited in its lane, and another one took its place before it began.
+	Superseded Phase = "superseded"
 )
 
 // Ended reports whether the phase is an end.
 func (p Phase) Ended() bool {
-	return p == Promoted || p == Undone || p == Refused || p == NeedsPerson
+	return p == Promoted || p == Undone || p == Refused || p == NeedsPerson || p == Superseded
 }
 
 // Status is everything a screen needs to show a release.
@@ -115,6 +136,10 @@ type Status struct {
 	Steps  int          `json:"steps"`
 	Track  []StepStatus `json:"track"`
 	Paused bool         `json:"paused"`
+	// Held is the freeze or stop that the release waits for, if it does.
+	Held *decide.Hold `json:"held,omitempty"`
+	// Yielded is true for a release that was taken back to make room for another one.
+	Yielded bool `json:"yielded,omitempty"`
 
 	// Next is what happens next, Owner who does it ("slipway" or people) and Deadline when the wait
 	// ends by itself, with AtDeadline as its outcome.

@@ -70,5 +70,22 @@ func watching(within time.Duration) policy {
 	return p
 }
 
+// surveying asks Temporal, which is there whenever a workflow runs: it never gives up.
+func surveying() policy {
+	return policy{StartToCloseTimeout: 10 * time.Second, RetryPolicy: attempts()}
+}
+
+// telling reaches every lane of an environment, and tries until it has.
+func telling() policy {
+	return policy{StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: 2 * beat, RetryPolicy: attempts()}
+}
+
+// following waits for the end of a release, for as long as that takes.
+func following() policy {
+	return policy{
+		TaskQueue: WatchTaskQueue, StartToCloseTimeout: untilTold, HeartbeatTimeout: 2 * beat, RetryPolicy: attempts(),
+	}
+}
+
 // beat is how soon the death of a worker is noticed.
 const beat = 3 * time.Second

@@ -18,6 +18,7 @@ import (
 // it has come, and what would have to be undone.
 type release struct {
 	commands
+	holds  holds
 	in     ReleaseIn
 	pace   pace
 	status Status
@@ -79,12 +80,17 @@ func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*rele
 			Namespace: in.Plan.Spec.Target.Namespace, Strategy: strategy, Image: in.Image, RequestedBy: in.RequestedBy,
 			Phase: Preflight, Started: workflow.Now(ctx),
 		},
+		holds: holds{standing: in.Holds},
 	}
 	if c := in.Plan.Spec.Strategy.Chosen; c != nil {
 		r.status.Chosen = c.Reasons
 	}
 	if err := r.listen(ctx); err != nil {
 		return nil, nil, err
+	}
+	if in.OverrideFreeze != "" {
+		r.lift(ctx)
+		r.note(ctx, "freezes overridden by %s: %s", in.RequestedBy, in.OverrideFreeze)
 	}
 	ctx, r.cancel = workflow.WithCancel(ctx)
 	return r, ctx, nil
@@ -143,7 +149,9 @@ func (r *release) knownAndFenced(ctx workflow.Context) error {
 			return err
 		}
 	}
-	in := activities.TakeFenceIn{Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID}
+	in := activities.TakeFenceIn{
+		Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID, Lane: ReleaseID(r.status.Environment, r.status.Service),
+	}
 	if r.rolls == nil {
 		r.safe = r.safeState(ctx)
 		in.Safe = &r.safe

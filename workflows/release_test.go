@@ -30,7 +30,8 @@ type release struct {
 	world *world.World
 	in    workflows.ReleaseIn
 	// before is how the world was found.
-	before   world.State
+	before world.State
+	// workflow that carries it out.
 	workflow string
 	fates    world.Fates
 	// details are the different texts that Temporal's UI has shown.

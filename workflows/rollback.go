@@ -13,6 +13,9 @@ import (
 // StrategyRollback is how a status names a rollback; a plan cannot ask for it.
 const StrategyRollback = "rollback"
 
+// RollbackWorkflow is the name of the workflow that carries one out.
+const RollbackWorkflow = "Rollback"
+
 // rollbackBake is how long the version that is left behind stays warm: long enough to see that the
 // earlier one still runs, short enough to free the lane for the fix.
 const rollbackBake = plan.Duration(time.Minute)

@@ -177,3 +177,13 @@ func TestAnAbortedUndoOfARolloutBringsThePresentRevisionBack(t *testing.T) {
 	require.Equal(t, workflows.Undone, r.status.Phase, r.story())
 	require.Empty(t, cmp.Diff(world.New().Rolled().State(), r.world.State()))
 }
+
+func TestNothingHoldsAnUndoOfARollout(t *testing.T) {
+	r := undoRollout(t, 1, func(r *release) {
+		r.in.Plan.Spec.Freeze = []plan.Freeze{{From: "2030-01-01T09:00:00Z", To: "2030-01-01T14:00:00Z", Reason: "fair"}}
+		r.hear(0, workflows.HoldsSignal, stopped())
+	})
+	require.NoError(t, r.err)
+	require.Equal(t, workflows.Promoted, r.status.Phase, r.story())
+	require.Less(t, r.status.Ended.Sub(r.status.Started), 5*time.Minute)
+}

@@ -62,6 +62,9 @@ func (r *release) rollIn() activities.RollIn {
 
 // raise replaces pods until so many run the new version and all pods are ready.
 func (r *release) raise(ctx workflow.Context, pods int) error {
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
 	size, all := r.rolls.Size, pods == r.rolls.Size
 	r.status.MaxWeight = max(r.status.MaxWeight, percent(pods, size))
 	in := r.rollIn()

@@ -14,6 +14,9 @@ import (
 // StrategyRolloutUndo is how a status names an undo of a rollout; a plan cannot ask for it.
 const StrategyRolloutUndo = "rolloutUndo"
 
+// RolloutUndoWorkflow is the name of the workflow that carries one out.
+const RolloutUndoWorkflow = "RolloutUndo"
+
 // rolloutUndo takes a finished rollout back, or one that was left half way.
 type rolloutUndo struct {
 	*release

@@ -33,3 +33,8 @@ func plain(err error) string {
 	}
 	return err.Error()
 }
+
+// applicationError is the failure that a workflow or an activity has told, if it is one.
+func applicationError(err error) (*temporal.ApplicationError, bool) {
+	return errors.AsType[*temporal.ApplicationError](err)
+}

@@ -61,6 +61,9 @@ func (r *release) grow(ctx workflow.Context, size int32) error {
 	if size == r.size {
 		return nil
 	}
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
 	within, candidate := r.pace.ready.D(), r.tracks.Candidate
 	deadline := workflow.Now(ctx).Add(within)
 	r.at(ctx, moment{next: fmt.Sprintf("%s is ready with %s", candidate, pods(size)), deadline: deadline, atDeadline: "the release is undone"})
@@ -79,6 +82,9 @@ func (r *release) grow(ctx workflow.Context, size int32) error {
 
 // shift gives the candidate its share and waits until the router serves it.
 func (r *release) shift(ctx workflow.Context, weight int) error {
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
 	if r.status.MaxWeight == 0 {
 		r.undo.push(compensation{name: "send all requests to " + r.tracks.Stable, frees: true, run: r.shiftBack})
 	}
@@ -126,6 +132,9 @@ func (r *release) settled(ctx workflow.Context, weight int) error {
 // promote gives the candidate every request: those of the gateway first, then those of callers inside
 // the cluster. Without a gateway they are the same. The old track stays warm.
 func (r *release) promote(ctx workflow.Context) error {
+	if err := r.rest(ctx); err != nil {
+		return err
+	}
 	r.status.Phase = Promoting // searched for from the moment of the weight
 	if err := r.shift(ctx, 100); err != nil || !r.gateway() {
 		return err

@@ -29,6 +29,8 @@ const (
 	AnnotationFence = "slipway.dev/fence"
 	// AnnotationRelease holds the ID of the release that wrote last.
 	AnnotationRelease = "slipway.dev/release"
+	// AnnotationLane on the Lease holds the lane, as environment/name, that releases the target.
+	AnnotationLane = "slipway.dev/lane"
 	// AnnotationSelector on the root Service holds the selector that its owner wrote, as JSON.
 	AnnotationSelector = "slipway.dev/original-selector"
 	// AnnotationKept on a workload that is replaced in place holds the settings that its owner wrote, as JSON,

@@ -13,14 +13,16 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // TakeFence makes the release the holder of the target's Lease "slipway-<deployment>". The fence is
 // the Lease's number of transitions, raised by compare-and-swap; the same release gets the same fence
 // however often it asks. The root Service is marked with it, since the tracks come and go: a Lease that
-// was deleted begins above the fences left on the objects, whichever are left. The safe state is recorded
-// under the new fence.
+// was deleted begins above the fences left on the objects, whichever are left. A target belongs to the
+// lane that released it first: two plans that shared one would take turns in undoing each other. The safe
+// state is recorded under the new fence.
 func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int64, error) {
 	leases := c.kube.CoordinationV1().Leases(in.Target.Namespace)
 	name := RecordName(in.Target.Deployment)
@@ -32,6 +34,9 @@ func (c *Client) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int6
 		}}
 	} else if err != nil {
 		return 0, Fault(err, what)
+	}
+	if err := claim(lease, in); err != nil {
+		return 0, err
 	}
 	if n := lease.Spec.LeaseTransitions; n != nil && ptr.Deref(lease.Spec.HolderIdentity, "") == in.ReleaseID {
 		return int64(*n), c.sign(ctx, in, int64(*n))
@@ -62,6 +67,22 @@ func (c *Client) sign(ctx context.Context, in activities.TakeFenceIn, fence int6
 		return err
 	}
 	return c.Record(ctx, *in.Safe, activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: fence}})
+}
+
+// claim writes the lane on the Lease, and refuses one that another lane has claimed.
+func claim(lease *coordinationv1.Lease, in activities.TakeFenceIn) error {
+	if in.Lane == "" {
+		return nil
+	}
+	owner := lease.Annotations[AnnotationLane]
+	if owner != "" && owner != in.Lane {
+		return fault.New(fault.Invalid, "Deployment %s/%s is released by the plan %s (last release: %s), and two plans must not release one Deployment; "+
+			"if that plan was renamed to %s, run: kubectl -n %s annotate lease %s %s-",
+			in.Target.Namespace, in.Target.Deployment, owner, ptr.Deref(lease.Spec.HolderIdentity, "none"), in.Lane,
+			in.Target.Namespace, lease.Name, AnnotationLane)
+	}
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, AnnotationLane, in.Lane)
+	return nil
 }
 
 // mark leaves the fence on the root Service, the one object that outlives every release.

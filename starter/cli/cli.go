@@ -84,13 +84,15 @@ func (a *app) root() *cobra.Command {
 		a.json = output == "json"
 		return nil
 	}
-	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history())
+	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
+		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Pause, "Stay at the present weight; the watch goes on"},
 		{workflows.Resume, "Go on after a pause"},
 		{workflows.Promote, "Skip the remaining steps and go to 100 %; the bake still follows"},
 		{workflows.Abort, "End a release and undo it"},
+		{workflows.Override, "Let a release go on in spite of the freezes and stops of this moment"},
 	} {
 		root.AddCommand(a.tell(c.name, c.short))
 	}
@@ -144,7 +146,7 @@ func (a *app) tell(name, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&by, "by", a.User, "who says it")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in plain words; it is kept with the release")
-	if name == workflows.Abort {
+	if name == workflows.Abort || name == workflows.Override {
 		_ = cmd.MarkFlagRequired("reason")
 	}
 	return cmd

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,8 +25,9 @@ import (
 const look = 250 * time.Millisecond
 
 func (a *app) release() *cobra.Command {
-	var file, image, by string
-	var f following
+	var file string
+	var order client.Order
+	var f after
 	cmd := &cobra.Command{
 		Use: "release -f FILE --image IMAGE@sha256:…", Short: "Start a release", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,16 +35,19 @@ func (a *app) release() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			order := client.Order{Plan: p, Image: image, By: by}
+			order.Plan = p
 			if err := order.Check(); err != nil {
 				return err
 			}
-			return a.launch(cmd.Context(), p, f, func(c *client.Client) (string, error) { return c.Release(cmd.Context(), order) })
+			return a.launch(cmd.Context(), p, f, func(c *client.Client) (workflows.Place, error) { return c.Release(cmd.Context(), order) })
 		},
 	}
 	planFlag(cmd, &file)
-	cmd.Flags().StringVar(&image, "image", "", "image to release, pinned by its digest")
-	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
+	cmd.Flags().StringVar(&order.Image, "image", "", "image to release, pinned by its digest")
+	cmd.Flags().StringVar(&order.By, "by", a.User, "who asks for it")
+	cmd.Flags().BoolVar(&order.Hotfix, "hotfix", false, "go before everything that waits; what runs is undone")
+	cmd.Flags().StringVar(&order.Quarantine, "override", "", "why an image in quarantine, or a release in the cool-down, is good now")
+	cmd.Flags().StringVar(&order.Freeze, "override-freeze", "", "why the freezes of this moment do not count")
 	f.flags(cmd)
 	_ = cmd.MarkFlagRequired("image")
 	return cmd
@@ -52,7 +57,7 @@ func (a *app) release() *cobra.Command {
 func (a *app) undo() *cobra.Command {
 	var file, by string
 	var revision int64
-	var f following
+	var f after
 	cmd := &cobra.Command{
 		Use: "undo -f FILE", Short: "Bring back a former revision of a workload that is released by rolling", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +69,7 @@ func (a *app) undo() *cobra.Command {
 			if err := back.Check(); err != nil {
 				return err
 			}
-			return a.launch(cmd.Context(), p, f, func(c *client.Client) (string, error) { return c.Undo(cmd.Context(), back) })
+			return a.launch(cmd.Context(), p, f, func(c *client.Client) (workflows.Place, error) { return c.Undo(cmd.Context(), back) })
 		},
 	}
 	planFlag(cmd, &file)
@@ -74,34 +79,42 @@ func (a *app) undo() *cobra.Command {
 	return cmd
 }
 
-// following is what a command does after it has started something.
-type following struct{ wait, watch bool }
+// after is what a command does after it has started something.
+type after struct{ wait, watch bool }
 
-func (f *following) flags(cmd *cobra.Command) {
+func (f *after) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for the end: exit 0 promoted, 1 failed, 2 undone")
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "watch it live, and wait for the end")
 }
 
 // launch starts what takes the plan's lane, and follows it if asked to.
-func (a *app) launch(ctx context.Context, p plan.Plan, f following, begin func(*client.Client) (string, error)) error {
+func (a *app) launch(ctx context.Context, p plan.Plan, f after, begin func(*client.Client) (workflows.Place, error)) error {
 	lane := client.Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
 	return a.with(ctx, lane.String(), func(c *client.Client, lane client.Lane) error {
-		id, err := begin(c)
+		place, err := begin(c)
 		if err != nil {
 			return err
 		}
 		if !f.wait && !f.watch {
-			return a.started(id, lane)
+			return a.started(place, lane)
 		}
-		return a.follow(ctx, c, lane, f.watch)
+		return a.follow(ctx, c, following{lane, place.ID, f.watch})
 	})
 }
 
-func (a *app) started(id string, lane client.Lane) error {
-	if a.json {
-		return a.encode(map[string]string{"id": id, "service": lane.String()})
+func (a *app) started(p workflows.Place, lane client.Lane) error {
+	switch {
+	case a.json:
+		return a.encode(struct {
+			workflows.Place
+			Service string `json:"service"`
+		}{p, lane.String()})
+	case p.Same:
+		return a.print("nothing was added: this image is released by %s already; see slipway lane %s\n", p.ID, lane)
+	case p.State == workflows.PlaceQueued:
+		return a.print("%s waits: %s; follow it with: slipway lane %s\n", p.ID, p.Reason, lane)
 	}
-	return a.print("%s started; follow it with: slipway watch %s\n", id, lane)
+	return a.print("%s started; follow it with: slipway watch %s\n", p.ID, lane)
 }
 
 func (a *app) status() *cobra.Command {
@@ -127,25 +140,35 @@ func (a *app) watch() *cobra.Command {
 		Use: "watch ENVIRONMENT/NAME", Short: "Follow the newest release of a service to its end", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
-				return a.follow(cmd.Context(), c, lane, true)
+				return a.follow(cmd.Context(), c, following{lane: lane, show: true})
 			})
 		},
 	}
 }
 
+// following is whom to follow: the release of an ID, or where that is empty the newest one.
+type following struct {
+	lane client.Lane
+	id   string
+	show bool
+}
+
 // follow looks until the release has ended. A release outlives its watcher, its worker and a Temporal
 // that is away for a while, so a look that fails is only tried again.
-func (a *app) follow(ctx context.Context, c *client.Client, lane client.Lane, show bool) error {
+func (a *app) follow(ctx context.Context, c *client.Client, f following) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	d := drawing{app: a, show: show && !a.json}
+	d := drawing{app: a, show: f.show && !a.json}
 	for {
-		s, err := c.Status(ctx, lane)
+		s, place, err := c.Follow(ctx, f.lane, f.id)
+		if _, lost := errors.AsType[*client.UnknownError](err); lost {
+			return err
+		}
 		if err == nil {
-			if err := d.draw(s); err != nil {
+			if err := d.draw(s, place); err != nil {
 				return err
 			}
-			if s.Phase.Ended() {
+			if place == nil && s.Phase.Ended() {
 				return a.end(s, d.show)
 			}
 		}
@@ -163,12 +186,16 @@ type drawing struct {
 	show  bool
 	lines int
 	told  time.Time
+	// waits is what was said of a release that waits.
+	waits string
 }
 
-func (d *drawing) draw(s workflows.Status) error {
+func (d *drawing) draw(s workflows.Status, waiting *workflows.Place) error {
 	switch {
 	case !d.show:
 		return nil
+	case waiting != nil:
+		return d.wait(*waiting)
 	case d.Live:
 		screen := view.Screen(s, d.Now())
 		err := d.print("%s%s", erase(d.lines), screen)
@@ -184,6 +211,16 @@ func (d *drawing) draw(s workflows.Status) error {
 		d.told = s.Log[n-1].At
 	}
 	return nil
+}
+
+// wait says once why a release waits.
+func (d *drawing) wait(p workflows.Place) error {
+	text := fmt.Sprintf("%s waits at place %d: %s", p.ID, p.Position, p.Reason)
+	if text == d.waits {
+		return nil
+	}
+	d.waits = text
+	return d.print("%s\n", text)
 }
 
 // erase moves up over what was drawn and clears to the end of the screen.
@@ -218,7 +255,7 @@ func (a *app) end(s workflows.Status, shown bool) error {
 	if s.Phase == workflows.Promoted {
 		return nil
 	}
-	if s.Phase == workflows.Undone {
+	if s.Phase == workflows.Undone || s.Phase == workflows.Superseded {
 		return ended{exitUndone}
 	}
 	return ended{exitFailed}

@@ -14,9 +14,9 @@ import (
 
 // rollback brings an earlier version back after its successor was promoted.
 func (a *app) rollback() *cobra.Command {
-	var to, by string
+	var to, by, override string
 	var list bool
-	var f following
+	var f after
 	cmd := &cobra.Command{
 		Use: "rollback ENVIRONMENT/NAME", Short: "Bring the version before the newest promoted release back", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -24,12 +24,12 @@ func (a *app) rollback() *cobra.Command {
 				if list {
 					return a.returns(cmd.Context(), c, lane)
 				}
-				r, err := c.Rollback(cmd.Context(), client.Earlier{Lane: lane, To: to, By: by})
+				r, err := c.Rollback(cmd.Context(), client.Earlier{Lane: lane, To: to, By: by, Override: override})
 				if err != nil {
 					return err
 				}
 				if f.wait || f.watch {
-					return a.follow(cmd.Context(), c, lane, f.watch)
+					return a.follow(cmd.Context(), c, following{lane, r.ID, f.watch})
 				}
 				if a.json {
 					return a.encode(r)
@@ -41,6 +41,7 @@ func (a *app) rollback() *cobra.Command {
 	cmd.Flags().StringVar(&to, "to", "", "a promoted release whose image is wanted (see --list); default: what ran before the newest")
 	cmd.Flags().BoolVar(&list, "list", false, "list what can be gone back to, and do nothing")
 	cmd.Flags().StringVar(&by, "by", a.User, "who asks for it")
+	cmd.Flags().StringVar(&override, "override", "", "why an image in quarantine is good now")
 	f.flags(cmd)
 	return cmd
 }

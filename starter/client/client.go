@@ -70,89 +70,42 @@ type Order struct {
 	Plan  plan.Plan
 	Image string
 	By    string
+	// Hotfix goes before everything that waits, and what runs is undone.
+	Hotfix bool
+	Overrides
+}
+
+// Overrides say why a rule does not count this time; they are kept with the release. Empty: it counts.
+type Overrides struct {
+	// Quarantine of an image that was taken back, and the cool-down after an undo.
+	Quarantine string
+	// Freeze, also of a line that is stopped.
+	Freeze string
 }
 
 // Check refuses, before anything is asked of Temporal, an image that is not pinned by its digest.
 func (o Order) Check() error { return pinned(o.Image) }
 
-// Release starts a release and returns its ID. A lane that is taken is an error that names the release
-// which has it; an image that is not pinned by digest is refused.
-func (c *Client) Release(ctx context.Context, o Order) (string, error) {
+// Release hands a release to its lane and returns where it stands there. An image that is not pinned by
+// digest is refused, and so is what the lane refuses.
+func (c *Client) Release(ctx context.Context, o Order) (workflows.Place, error) {
 	if err := o.Check(); err != nil {
-		return "", err
+		return workflows.Place{}, err
 	}
-	id := name(o.Plan)
-	s := start{
-		id: id, plan: o.Plan, image: o.Image, by: o.By, what: o.Plan.Spec.Strategy.Name() + " of " + o.Image,
-		workflow: workflows.Workflow(o.Plan.Spec.Strategy),
-		in:       workflows.ReleaseIn{ID: id, Plan: o.Plan, Image: o.Image, RequestedBy: o.By},
-	}
-	return id, c.start(ctx, s)
-}
-
-// Return is a way back: which revision of a workload, and who wants it.
-type Return struct {
-	Plan plan.Plan
-	// Revision as `kubectl rollout history` numbers them; 0: the one before the present.
-	Revision int64
-	By       string
-}
-
-// Check refuses, before anything is asked of Temporal, a plan whose workload is not replaced in place.
-func (r Return) Check() error {
-	if r.Plan.Spec.Strategy.Rolling == nil {
-		return fmt.Errorf("the plan's strategy is %s, which leaves the pods of a track as they are; undo brings back the pods of a rolling release",
-			r.Plan.Spec.Strategy.Name())
-	}
-	if r.Revision < 0 {
-		return fmt.Errorf("revision %d: write one that `kubectl rollout history` shows, or leave it out", r.Revision)
-	}
-	return nil
-}
-
-// Undo starts the way back to a former revision and returns its ID. It takes the lane as a release does.
-func (c *Client) Undo(ctx context.Context, r Return) (string, error) {
-	if err := r.Check(); err != nil {
-		return "", err
-	}
-	id := name(r.Plan)
-	return id, c.start(ctx, start{
-		id: id, plan: r.Plan, by: r.By, what: "undo", workflow: "RolloutUndo",
-		in: workflows.UndoIn{ID: id, Plan: r.Plan, Revision: r.Revision, RequestedBy: r.By},
+	lane := laneOf(o.Plan)
+	return c.submit(ctx, lane, workflows.Submission{
+		Workflow: workflows.Workflow(o.Plan.Spec.Strategy), Hotfix: o.Hotfix, Override: o.Quarantine,
+		Release: workflows.ReleaseIn{ID: newID(lane), Plan: o.Plan, Image: o.Image, RequestedBy: o.By, OverrideFreeze: o.Freeze},
 	})
 }
 
-// name is a new ID that people can say.
-func name(p plan.Plan) string { return p.Metadata.Name + "-" + strings.ToLower(rand.Text()[:6]) }
-
-// start is a workflow that takes a lane.
-type start struct {
-	id, workflow    string
-	what, image, by string
-	plan            plan.Plan
-	in              any
+// laneOf is the lane of a plan.
+func laneOf(p plan.Plan) Lane {
+	return Lane{Environment: p.Metadata.Environment, Name: p.Metadata.Name}
 }
 
-func (c *Client) start(ctx context.Context, s start) error {
-	lane := Lane{Environment: s.plan.Metadata.Environment, Name: s.plan.Metadata.Name}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: lane.String(), TaskQueue: workflows.TaskQueue,
-		// A worker that dies costs a release seconds, not the default ten.
-		WorkflowTaskTimeout:                      2 * time.Second,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            s.id + ": " + s.what,
-		Memo:                                     map[string]any{memoID: s.id, memoImage: s.image, memoBy: s.by},
-	}, s.workflow, s.in)
-	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return fmt.Errorf("a release of %s is running: see `slipway status %s`; wait for it, or abort it", lane, lane)
-	}
-	if err != nil {
-		return fmt.Errorf("start %s: %w", s.id, err)
-	}
-	return nil
-}
+// newID is a name that people can say.
+func newID(l Lane) string { return l.Name + "-" + strings.ToLower(rand.Text()[:6]) }
 
 // pinned accepts "repository@sha256:…" only: a tag can be moved between the approval and the pull.
 func pinned(image string) error {
@@ -168,10 +121,15 @@ func pinned(image string) error {
 
 // Status asks the newest release of a lane how it is, also after it has ended.
 func (c *Client) Status(ctx context.Context, lane Lane) (workflows.Status, error) {
+	return c.statusOf(ctx, lane, "")
+}
+
+// statusOf asks one run, or where that is empty the newest one.
+func (c *Client) statusOf(ctx context.Context, lane Lane, run string) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var s workflows.Status
-	value, err := c.temporal.QueryWorkflow(ctx, lane.String(), "", workflows.StatusQuery)
+	value, err := c.temporal.QueryWorkflow(ctx, lane.String(), run, workflows.StatusQuery)
 	if err != nil {
 		return s, explain(err, lane)
 	}

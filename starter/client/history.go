@@ -15,13 +15,6 @@ import (
 	"github.com/slipwayhq/slipway/workflows"
 )
 
-// The memo of a release: what a list shows without asking the release itself.
-const (
-	memoID    = "id"
-	memoImage = "image"
-	memoBy    = "requestedBy"
-)
-
 // maxPage is the most that Temporal lists at once.
 const maxPage = 1000
 
@@ -61,7 +54,7 @@ func past(e *workflow.WorkflowExecutionInfo) Past {
 		p.Ended = e.GetCloseTime().AsTime()
 	}
 	data := converter.GetDefaultDataConverter()
-	for name, to := range map[string]any{memoID: &p.ID, memoImage: &p.Image, memoBy: &p.By} {
+	for name, to := range map[string]any{workflows.MemoID: &p.ID, workflows.MemoImage: &p.Image, workflows.MemoBy: &p.By} {
 		if payload := e.GetMemo().GetFields()[name]; payload != nil {
 			_ = data.FromPayload(payload, to) // a list shows what it can read
 		}

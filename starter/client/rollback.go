@@ -20,6 +20,8 @@ type Earlier struct {
 	// To is the ID of a promoted release whose image is wanted; empty: what ran before the newest one.
 	To string
 	By string
+	// Override says why an image in quarantine is good now; empty: it is refused.
+	Override string
 }
 
 // Returning is a rollback that has been started.
@@ -35,8 +37,8 @@ func (c *Client) Rollback(ctx context.Context, r Earlier) (Returning, error) {
 	if err != nil {
 		return Returning{}, err
 	}
-	if len(runs) > 0 && runs[0].Ended.IsZero() {
-		return Returning{}, fmt.Errorf("release %s of %s is running: `slipway abort %s` takes it back", runs[0].ID, r.Lane, r.Lane)
+	if err := ended(r.Lane, runs); err != nil {
+		return Returning{}, err
 	}
 	promoted := slices.DeleteFunc(runs, func(p Past) bool { return p.Phase != workflows.Promoted })
 	if len(promoted) == 0 {
@@ -50,11 +52,17 @@ func (c *Client) Rollback(ctx context.Context, r Earlier) (Returning, error) {
 	if err != nil {
 		return Returning{}, err
 	}
-	in.ID, in.Image, in.RequestedBy = name(in.Plan), image, r.By
-	err = c.start(ctx, start{
-		id: in.ID, plan: in.Plan, image: image, by: r.By, what: "rollback to " + image, workflow: "Rollback", in: in,
-	})
-	return Returning{ID: in.ID, Image: image}, err
+	in.ID, in.Image, in.RequestedBy, in.Holds, in.OverrideFreeze = newID(r.Lane), image, r.By, nil, ""
+	p, err := c.submit(ctx, r.Lane, workflows.Submission{Workflow: workflows.RollbackWorkflow, Release: in, Override: r.Override})
+	return Returning{ID: p.ID, Image: image}, err
+}
+
+// ended refuses a way back while a release runs, whose abort is the way back. The newest run is the first.
+func ended(l Lane, runs []Past) error {
+	if len(runs) > 0 && runs[0].Ended.IsZero() {
+		return fmt.Errorf("release %s of %s is running: `slipway abort %s` takes it back", runs[0].ID, l, l)
+	}
+	return nil
 }
 
 // earlier is the image that is wanted back.

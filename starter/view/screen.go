@@ -137,9 +137,21 @@ func footer(b *strings.Builder, s workflows.Status, now time.Time) {
 	if s.Paused {
 		b.WriteString("PAUSED: it stays at this weight and is watched\n")
 	}
+	if s.Held != nil {
+		held(b, s, now)
+		return
+	}
 	fmt.Fprintf(b, "next: %s (%s)\n", s.Next, s.Owner)
 	if !s.Deadline.IsZero() {
 		fmt.Fprintf(b, "      within %s, else %s\n", span(s.Deadline.Sub(now)), s.AtDeadline)
+	}
+}
+
+// held is a release that a freeze or a stopped line keeps at its weight.
+func held(b *strings.Builder, s workflows.Status, now time.Time) {
+	fmt.Fprintf(b, "HELD: it stays at this weight and is watched\nnext: %s\n", s.Next)
+	if !s.Deadline.IsZero() {
+		fmt.Fprintf(b, "      for %s, then %s\n", span(s.Deadline.Sub(now)), s.AtDeadline)
 	}
 }
 

@@ -152,7 +152,7 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		return z
 	}
 	field := strings.TrimPrefix(i.GetPath(), "$.")
-	if strings.HasSuffix(field, ".quorum") || strings.HasSuffix(field, ".minRequests") {
+	if strings.HasSuffix(field, ".quorum") || strings.HasSuffix(field, ".minRequests") || strings.HasSuffix(field, ".maxQueue") {
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})
 	}
 	return z

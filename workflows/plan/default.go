@@ -29,6 +29,9 @@ const (
 	defaultMinReady     = Duration(10 * time.Second)
 	defaultSoak         = Duration(time.Minute)
 	defaultRollingBake  = Duration(10 * time.Minute)
+	defaultCoolDown     = Duration(10 * time.Minute)
+	defaultReason       = "a freeze of the plan"
+	defaultTimezone     = "UTC"
 )
 
 // fill writes every default into the fields that were left out.
@@ -52,6 +55,26 @@ func (p *Plan) fill() {
 	}
 	if p.Spec.Analysis != nil {
 		p.Spec.Analysis.fill()
+	}
+	if p.Spec.Lane == nil {
+		p.Spec.Lane = &Lane{}
+	}
+	p.Spec.Lane.fill()
+	for i := range p.Spec.Freeze {
+		p.Spec.Freeze[i].fill()
+	}
+}
+
+func (l *Lane) fill() {
+	or(&l.Newer, NewerCoalesce)
+	or(&l.MaxQueue, maxQueue)
+	or(&l.CoolDown, defaultCoolDown)
+}
+
+func (f *Freeze) fill() {
+	or(&f.Reason, defaultReason)
+	if len(f.Days) > 0 {
+		or(&f.Timezone, defaultTimezone)
 	}
 }
 

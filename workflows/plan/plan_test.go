@@ -67,6 +67,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 				Errors:  &plan.Errors{Tolerate: 1.25, Margin: &margin},
 				Latency: &plan.Latency{Tolerate: 1.25, SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
 			},
+			Lane: &plan.Lane{Newer: plan.NewerCoalesce, MaxQueue: 20, CoolDown: 10 * minute},
 		},
 	}
 	require.Empty(t, cmp.Diff(want, load(t, short)))

@@ -32,6 +32,13 @@ const (
 	SizingWeight = "weight"
 )
 
+// What a newer release does, as a plan writes it.
+const (
+	NewerCoalesce  = "coalesce"
+	NewerQueue     = "queue"
+	NewerSupersede = "supersede"
+)
+
 // PresetTraefik knows the metric names of Traefik's service metrics.
 const PresetTraefik = "traefik"
 
@@ -61,6 +68,37 @@ type Spec struct {
 	Strategy Strategy `json:"strategy"`
 	// Analysis is needed for a canary with a router. Where it is left out, only the pods are watched.
 	Analysis *Analysis `json:"analysis,omitempty"`
+	// Lane says what happens to releases that come while another one runs, or soon after an undo.
+	Lane *Lane `json:"lane,omitempty"`
+	// Freeze are the times in which nothing moves forward. A release that runs stays at its weight.
+	Freeze []Freeze `json:"freeze,omitempty"`
+}
+
+// Lane is the queue of one service in one environment.
+type Lane struct {
+	// Newer is what a newer release does to those before it. "coalesce" (default): what runs is finished,
+	// and of those that wait only the newest is kept. "queue": each has its turn. "supersede": as coalesce,
+	// and what runs is undone too, unless it has passed a gate or is being promoted.
+	Newer string `json:"newer,omitempty"`
+	// MaxQueue is how many releases may wait, 1 to 20; default 20.
+	MaxQueue int `json:"maxQueue,omitempty"`
+	// CoolDown is how long after an undo or a rollback nothing else is released unless somebody says why;
+	// default 10m.
+	CoolDown Duration `json:"coolDown,omitempty"`
+}
+
+// Freeze is a time in which nothing moves forward: once, or every week.
+type Freeze struct {
+	// From is a moment such as "2026-12-24T18:00:00Z", or with days a time of day such as "16:00".
+	From string `json:"from"`
+	// To ends it, written as From is; "24:00" is the end of a day. At most 90 days later.
+	To string `json:"to"`
+	// Days of the week, mon to sun, on which From and To are times of day; left out, it happens once.
+	Days []string `json:"days,omitempty"`
+	// Timezone of the times of day, such as Europe/Berlin; default UTC.
+	Timezone string `json:"timezone,omitempty"`
+	// Reason that screens show.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Target is the workload that gets the new image.

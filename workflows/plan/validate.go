@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// maxSteps and maxChecks bound the history of a release.
+// maxSteps and maxChecks bound the history of a release, maxQueue that of a lane.
 const (
 	maxSteps  = 50
 	maxChecks = 20
+	maxQueue  = 20
 )
 
 // checker collects problems.
@@ -50,6 +51,10 @@ func (p *Plan) check() []*Problem {
 	if a := p.Spec.Analysis; a != nil {
 		c.analysis(a, p.Spec)
 	}
+	if l := p.Spec.Lane; l != nil {
+		c.lane(*l)
+	}
+	c.freezes(p.Spec.Freeze)
 	return c.problems
 }
 

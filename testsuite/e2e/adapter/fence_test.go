@@ -100,6 +100,31 @@ func TestALeaseThatSomebodyMadeIsTakenOver(t *testing.T) {
 	require.EqualValues(t, 1, p.take(t, "a"))
 }
 
+func TestATargetBelongsToTheLaneThatReleasedItFirst(t *testing.T) {
+	p := open(t)
+	take := func(release, lane string) (int64, error) {
+		return p.workloads.TakeFence(t.Context(), activities.TakeFenceIn{Target: p.target, ReleaseID: release, Lane: lane})
+	}
+	require.EqualValues(t, 1, p.take(t, "a"), "a release of an older version claims nothing")
+	n, err := take("b", "production/checkout")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n)
+	_, err = take("c", "staging/checkout")
+	require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
+	require.ErrorContains(t, err, "is released by the plan production/checkout (last release: b)")
+	require.ErrorContains(t, err, "annotate lease slipway-checkout slipway.dev/lane-")
+
+	leases := world.Kube.CoordinationV1().Leases(p.target.Namespace)
+	lease, err := leases.Get(t.Context(), "slipway-checkout", metav1.GetOptions{})
+	require.NoError(t, err)
+	delete(lease.Annotations, "slipway.dev/lane")
+	_, err = leases.Update(t.Context(), lease, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	n, err = take("c", "staging/checkout")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, n)
+}
+
 func (p *place) deleteLease(t *testing.T) {
 	t.Helper()
 	require.NoError(t, world.Kube.CoordinationV1().Leases(p.target.Namespace).Delete(t.Context(), "slipway-checkout", metav1.DeleteOptions{}))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
@@ -26,8 +27,8 @@ func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	defer shop.Close()
 	var took []float64
 	failed := 0
-	for range tries {
-		one, report, err := abort(ctx, s, shop)
+	for i := range tries {
+		one, report, err := abort(ctx, shop, i)
 		if err != nil {
 			return nil, err
 		}
@@ -41,8 +42,10 @@ func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}, nil
 }
 
-func abort(ctx context.Context, s *stage.Stage, shop *stage.Shop) (time.Duration, load.Report, error) {
-	image, err := s.PutImage("candidate", nil)
+// abort needs an image of its own: one that was aborted is in quarantine.
+func abort(ctx context.Context, shop *stage.Shop, try int) (time.Duration, load.Report, error) {
+	s := shop.Stage
+	image, err := s.PutImage("candidate", map[string]string{"TRY": strconv.Itoa(try)})
 	if err != nil {
 		return 0, load.Report{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
@@ -25,8 +26,8 @@ func switches(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}
 	defer shop.Close()
 	var over, back []float64
-	for range returns {
-		there, home, err := thereAndBack(ctx, shop)
+	for i := range returns {
+		there, home, err := thereAndBack(ctx, shop, i)
 		if err != nil {
 			return nil, err
 		}
@@ -41,9 +42,10 @@ func switches(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}, nil
 }
 
-// thereAndBack switches over by an approval, and back by an abort.
-func thereAndBack(ctx context.Context, shop *stage.Shop) (there, home time.Duration, err error) {
-	image, err := shop.Stage.PutImage("candidate", nil)
+// thereAndBack switches over by an approval, and back by an abort. It needs an image of its own: one that was
+// aborted is in quarantine.
+func thereAndBack(ctx context.Context, shop *stage.Shop, try int) (there, home time.Duration, err error) {
+	image, err := shop.Stage.PutImage("candidate", map[string]string{"TRY": strconv.Itoa(try)})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -26,6 +26,10 @@ type Quick struct {
 	Bake, AskWithin, ReadyWithin string
 	// Deployment, Service and Route that the plan names; default: the shop's own.
 	Deployment, Service, Route string
+	// Name of the plan; default: the shop's.
+	Name string
+	// Lane in YAML's flow style; default: a lane without a cool-down, in which each has its turn.
+	Lane string
 }
 
 // Holding are steps of the given weights with one hold.
@@ -37,9 +41,12 @@ func Holding(hold string, weights ...int) []string {
 	return out
 }
 
+// lane without a cool-down, in which each release has its turn.
+const lane = "{newer: queue, coolDown: 1ms}"
+
 const quickPlan = `apiVersion: slipway.dev/v1alpha1
 kind: Plan
-metadata: {name: %[1]s, environment: test}
+metadata: {name: %[11]s, environment: test}
 spec:
   target: {namespace: %[1]s, deployment: %[2]s, service: %[3]s}
   traffic: {%[4]s}
@@ -53,6 +60,7 @@ spec:
     patience: 5s
     askWithin: %[9]s
     errors: {tolerate: 1.25x}
+  lane: %[12]s
 `
 
 const rollingPlan = `apiVersion: slipway.dev/v1alpha1
@@ -78,11 +86,12 @@ spec:
     minRequests: 20
     patience: 5s
     askWithin: 30s
+  lane: %[6]s
 `
 
 // RollingPlan writes a rolling plan whose check wants a text in the new version's answer.
 func (p *Shop) RollingPlan(wants, readyWithin string) (string, error) {
-	return p.write(fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin))
+	return p.write(p.Name, fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin, lane))
 }
 
 // Plan writes a plan for the shop into a file and returns its name.
@@ -103,12 +112,13 @@ func (p *Shop) Plan(q Quick) (string, error) {
 		traffic, source = "replicas: {}", "source: {}"
 	}
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
-		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window)
-	return p.write(strings.ReplaceAll(text, "{, ", "{"))
+		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window,
+		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane))
+	return p.write(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
 }
 
-func (p *Shop) write(text string) (string, error) {
-	file := filepath.Join(p.Stage.Dir, p.Name+"-plan.yaml")
+func (p *Shop) write(name, text string) (string, error) {
+	file := filepath.Join(p.Stage.Dir, name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)
 	}

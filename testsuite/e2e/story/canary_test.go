@@ -187,21 +187,6 @@ func TestAnIncidentOfEverybodyIsNotBlamedOnTheCandidate(t *testing.T) {
 	atRest(t, shop, v2)
 }
 
-func TestASecondReleaseOfTheSameServiceIsRefusedByName(t *testing.T) {
-	shop := openShop(t, stage.ShopOptions{Namespace: "second"})
-	q := stage.Quick{Steps: stage.Holding("3s", 10)}
-	r := begin(t, shop, q, image(t, "v2"))
-	r.untilShare(10)
-	plan, err := shop.Plan(q)
-	require.NoError(t, err)
-	said, err := world.Slipway(t.Context(), "release", "-f", plan, "--image", image(t, "v3"))
-	require.NoError(t, err)
-	require.Equal(t, 1, said.Code)
-	require.Contains(t, said.Err, "a release of test/second is running")
-	said, _ = r.end()
-	require.Zero(t, said.Code, said.Err+said.Out)
-}
-
 func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "history"})
 	told := []enums.EventType{

@@ -112,7 +112,7 @@ func TestMetricsThatCannotBeHadAreRefusedBeforeAndAskedAboutLater(t *testing.T) 
 	})
 
 	t.Run("a Prometheus that is gone from the beginning is refused", func(t *testing.T) {
-		said, _ := begin(t, shop, stage.Quick{Steps: steps}, v2).end()
+		said, _ := begin(t, shop, stage.Quick{Steps: steps}, image(t, "v3")).end()
 		require.Equal(t, 1, said.Code)
 		require.Contains(t, said.Out, "query Prometheus at "+world.Prometheus)
 		require.Contains(t, said.Out, "nothing was changed")
