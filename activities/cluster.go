@@ -46,8 +46,10 @@ type Tracks struct {
 	Candidate string `json:"candidate"`
 	// CandidateExists is false for a track that this release creates and its undo deletes.
 	CandidateExists bool `json:"candidateExists"`
-	// CandidateImage is what an existing candidate track runs, to be put back by undo.
-	CandidateImage string `json:"candidateImage,omitempty"`
+	// CandidateImage is what an existing candidate track runs, and CandidateReplicas its size; undo puts
+	// both back.
+	CandidateImage    string `json:"candidateImage,omitempty"`
+	CandidateReplicas int32  `json:"candidateReplicas,omitempty"`
 	// CandidateService selects the candidate's pods only.
 	CandidateService string `json:"candidateService"`
 	// CandidateServiceExists is false for a Service that this release creates and its undo deletes.
@@ -56,15 +58,22 @@ type Tracks struct {
 	CandidateSelector map[string]string `json:"candidateSelector"`
 	// SharedSelector matches the pods of both tracks; empty where they have no label in common.
 	SharedSelector map[string]string `json:"sharedSelector,omitempty"`
-	// Replicas of stable, which the candidate gets too, unless it is sized for its weight.
+	// Replicas of stable now, whoever has scaled it; the candidate gets as many, unless it is sized for its
+	// weight.
 	Replicas int32 `json:"replicas"`
 	// Port is the Service's port that the route sends to.
 	Port int32 `json:"port"`
+	// Autoscaler is the HorizontalPodAutoscaler of one of the tracks; empty where nothing but people scales them.
+	Autoscaler string `json:"autoscaler,omitempty"`
+	// Notes are what preflight found around the tracks, in plain words: what will follow the candidate,
+	// and what may become a problem.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // InspectTargetIn asks what a target looks like before anything is changed.
 type InspectTargetIn struct {
 	Target plan.Target `json:"target"`
+	Config plan.Config `json:"config,omitzero"`
 	Image  string      `json:"image"`
 }
 
@@ -84,8 +93,13 @@ type DeployCandidateIn struct {
 	Target plan.Target `json:"target"`
 	Tracks Tracks      `json:"tracks"`
 	Image  string      `json:"image"`
-	// Replicas of the candidate; 0: as many as stable has.
+	Config plan.Config `json:"config,omitzero"`
+	// Replicas of a candidate that is sized for its weight; 0: as many as stable has now.
 	Replicas int32 `json:"replicas,omitempty"`
+	// Restore takes an idle track that has the image as it is, with the configuration it last ran with.
+	Restore bool `json:"restore,omitempty"`
+	// Safe is recorded before anything is written; nil: the record stays what it is.
+	Safe *SafeState `json:"safe,omitempty"`
 }
 
 // SizeCandidateIn declares how many pods the candidate has, and waits until they are ready.
@@ -94,7 +108,7 @@ type SizeCandidateIn struct {
 	AwaitReadyIn
 }
 
-// SizeTrackIn declares how many pods a track has.
+// SizeTrackIn declares how many pods a track has; of one that an autoscaler scales, how many at least.
 type SizeTrackIn struct {
 	Write
 	Namespace  string
@@ -102,22 +116,40 @@ type SizeTrackIn struct {
 	Replicas   int32
 }
 
+// ResizeCandidateIn asks for a candidate that is no smaller than stable is now.
+type ResizeCandidateIn struct {
+	Write
+	Target    plan.Target `json:"target"`
+	Stable    string      `json:"stable"`
+	Candidate string      `json:"candidate"`
+}
+
+// Resized is the candidate's size, and whether it was smaller.
+type Resized struct {
+	Replicas int32 `json:"replicas"`
+	Raised   bool  `json:"raised,omitempty"`
+}
+
 // AwaitReadyIn waits until a Deployment runs the image with all replicas ready.
 type AwaitReadyIn struct {
 	Namespace  string `json:"namespace"`
 	Deployment string `json:"deployment"`
 	Image      string `json:"image"`
-	// Replicas that must be ready; 0: as many as the Deployment declares, whoever has scaled it.
-	Replicas int32     `json:"replicas"`
+	// Replicas that must be ready at least; where the Deployment declares more, whoever has scaled it, so many.
+	Replicas int32 `json:"replicas"`
+	// Growing says that pods beyond Replicas may still be on their way: somebody scales the track up.
+	Growing  bool      `json:"growing,omitempty"`
 	Deadline time.Time `json:"deadline"`
 }
 
 // WatchPodsIn watches a track by its pods alone.
 type WatchPodsIn struct {
-	Namespace  string        `json:"namespace"`
-	Deployment string        `json:"deployment"`
-	Image      string        `json:"image"`
-	Interval   plan.Duration `json:"interval"`
+	Namespace  string `json:"namespace"`
+	Deployment string `json:"deployment"`
+	Image      string `json:"image"`
+	// Replicas that must stay ready; more may come.
+	Replicas int32         `json:"replicas,omitempty"`
+	Interval plan.Duration `json:"interval"`
 	// HoldUntil is when pods that have been ready are a pass, GiveUpAt when pods that cannot be looked at
 	// are unknown.
 	HoldUntil time.Time `json:"holdUntil"`
@@ -139,17 +171,26 @@ type SwitchServiceIn struct {
 	Namespace string            `json:"namespace"`
 	Service   string            `json:"service"`
 	Selector  map[string]string `json:"selector"`
+	// Also are Services that are turned to the same track.
+	Also []string `json:"also,omitempty"`
 }
 
-// RetireTrackIn scales a track to zero, or deletes what the release itself has created.
+// RetireTrackIn takes a track out of service, or deletes what the release itself has created.
 type RetireTrackIn struct {
 	Write
 	Namespace  string `json:"namespace"`
 	Deployment string `json:"deployment"`
+	// Target by which what follows the tracks is found; without a Deployment nothing is looked for.
+	Target plan.Target `json:"target,omitzero"`
+	Config plan.Config `json:"config,omitzero"`
+	// Replicas that a track which is kept ends with.
+	Replicas int32 `json:"replicas,omitempty"`
 	// Container and Image say what to put back in a track that is kept; empty: leave it.
 	Container string `json:"container,omitempty"`
 	Image     string `json:"image,omitempty"`
-	// DeleteDeployment and DeleteService name what to delete rather than keep scaled to zero.
+	// Undoes is the release whose changes of a track that is kept are put back; empty: those of this one.
+	Undoes string `json:"undoes,omitempty"`
+	// DeleteDeployment and DeleteService name what to delete rather than keep.
 	DeleteDeployment bool   `json:"deleteDeployment,omitempty"`
 	DeleteService    string `json:"deleteService,omitempty"`
 	// Finish is the record of the safe state to leave behind, once the track is out of service; nil: the
@@ -164,6 +205,8 @@ type Workloads interface {
 	DeployCandidate(context.Context, DeployCandidateIn) error
 	// SizeTrack changes the size of a Deployment that is there, and nothing else.
 	SizeTrack(context.Context, SizeTrackIn) error
+	// ResizeCandidate makes a candidate as large as stable is now, if it is smaller.
+	ResizeCandidate(context.Context, ResizeCandidateIn) (Resized, error)
 	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
 	SwitchService(context.Context, SwitchServiceIn) error
 	RetireTrack(context.Context, RetireTrackIn) error
@@ -202,6 +245,12 @@ func (a *Cluster) SizeCandidate(ctx context.Context, in SizeCandidateIn) (Readin
 	return a.AwaitReady(ctx, in.AwaitReadyIn)
 }
 
+// ResizeCandidate gives the candidate as many pods as stable has now; it never takes any away.
+func (a *Cluster) ResizeCandidate(ctx context.Context, in ResizeCandidateIn) (Resized, error) {
+	out, err := a.Workloads.ResizeCandidate(ctx, in)
+	return out, fault.From(err)
+}
+
 // AwaitReady heartbeats until the Deployment is ready or the deadline has passed.
 func (a *Cluster) AwaitReady(ctx context.Context, in AwaitReadyIn) (Readiness, error) {
 	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
@@ -230,7 +279,9 @@ const maxRestarts = 3
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
 	w := resume[podWatch](ctx)
 	for {
-		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image})
+		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{
+			Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image, Replicas: in.Replicas, Growing: in.Replicas > 0,
+		})
 		now := a.Clock.Now()
 		verdict := w.judge(r, err, now)
 		activity.RecordHeartbeat(ctx, w)

@@ -66,6 +66,23 @@ func (s SafeState) Promote(image string) SafeState {
 	return s
 }
 
+// Return is the safe state after a promotion that has brought image back onto the original Deployment: there
+// is one track, and no other to go back to.
+func (s SafeState) Return(image string) SafeState {
+	before := s.Tracks
+	s.Tracks = Tracks{
+		Stable: before.Stable, StableImage: image, StableSelector: before.StableSelector,
+		CandidateImage: before.StableImage, Replicas: before.Replicas, Port: before.Port,
+	}
+	s.Route.Candidate, s.Route.CandidateSelector = "", nil
+	return s
+}
+
+// Of reports whether the record is that of a Deployment. Of two tracks kept by hand, each names it.
+func (s SafeState) Of(deployment string) bool {
+	return s.Target.Deployment == deployment || s.Target.Tracks != nil && s.Target.Tracks.Green == deployment
+}
+
 // Text is the record as it is kept on an object.
 func (s SafeState) Text() (string, error) {
 	text, err := json.MarshalIndent(s, "", "  ")

@@ -22,7 +22,9 @@ type Route struct {
 	CandidateSelector map[string]string `json:"candidateSelector,omitempty"`
 	// SharedSelector matches both tracks; empty where they have no label in common.
 	SharedSelector map[string]string `json:"sharedSelector,omitempty"`
-	Port           int32             `json:"port"`
+	// Also are Services that are switched together with the root Service.
+	Also []string `json:"also,omitempty"`
+	Port int32    `json:"port"`
 	// Testers reach the candidate whatever the weight, by a preview route; nil: there are none.
 	Testers *plan.Testers `json:"testers,omitempty"`
 }

@@ -71,7 +71,7 @@ func TestABlueGreenReleaseThatGoesWrongIsUndone(t *testing.T) {
 		"the router never takes up the switch": {blueGreen(), func(w *world.World) { w.SettleRefused = []int{100} }, "the router did not take up 100 % within 10s"},
 		"the Service cannot be switched":       {selector(), func(w *world.World) { w.Fail(world.SetWeight, 1, denied) }, "may not"},
 		"pods that go away in the bake": {
-			selector(), func(w *world.World) { w.GoneFrom = 30 * time.Minute }, "the bake failed at 100 %: for 30s 0 of 0 pods are ready",
+			selector(), func(w *world.World) { w.GoneFrom = 30 * time.Minute }, "the bake failed at 100 %: for 30s 0 of 3 pods are ready",
 		},
 	}
 	for name, tt := range tests {

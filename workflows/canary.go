@@ -77,6 +77,10 @@ func (c *canary) check(ctx workflow.Context) error {
 
 // split makes the steps those that whole pods can make: from here on every weight is the real one.
 func (c *canary) split(ctx workflow.Context, stable int) error {
+	if a := c.tracks.Autoscaler; a != "" {
+		return stop("HorizontalPodAutoscaler %s scales %s, and with traffic.replicas the number of pods is the weight: it would change it; "+
+			"name a router in spec.traffic, or release by blueGreen with service: {}", a, c.in.Plan.Spec.Target.Deployment)
+	}
 	var weights []int
 	for _, s := range c.plan.Steps {
 		weights = append(weights, s.Weight)
@@ -150,11 +154,8 @@ func (c *canary) rise(ctx workflow.Context, i int) error {
 	return c.pass(ctx, s, p.Gate)
 }
 
-// takeOver gives the candidate its full size, then every request. Testers no longer need a door of their own.
+// takeOver gives the candidate every request, at its full size. Testers no longer need a door of their own.
 func (c *canary) takeOver(ctx workflow.Context) error {
-	if err := c.grow(ctx, c.tracks.Replicas); err != nil {
-		return err
-	}
 	if err := c.promote(ctx); err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@ type release struct {
 	route activities.Route
 	fence activities.Fence
 	undo  undoStack
+	// restore takes an idle track that has the image already as it is.
+	restore bool
 	// safe is what a person could restore without this release.
 	safe activities.SafeState
 	// reference is what stable did when it last served beside the candidate, or before it.
@@ -46,18 +48,27 @@ type release struct {
 	cancel workflow.CancelFunc
 }
 
-// pace is how long a strategy waits for what.
-type pace struct{ bake, ready, settle plan.Duration }
+// pace is how long a strategy waits for what, and where it leaves the new version.
+type pace struct {
+	bake, ready, settle plan.Duration
+	returns             bool
+}
 
 // tempo is the pace of the strategy that a plan names.
 func tempo(s plan.Strategy) pace {
 	switch {
 	case s.Canary != nil:
-		return pace{bake: s.Canary.Bake, ready: s.Canary.ReadyWithin, settle: s.Canary.SettleWithin}
+		return pace{
+			bake: s.Canary.Bake, ready: s.Canary.ReadyWithin, settle: s.Canary.SettleWithin,
+			returns: s.Canary.Settle == plan.SettleReturn,
+		}
 	case s.Rolling != nil:
 		return pace{bake: s.Rolling.Bake, ready: s.Rolling.ReadyWithin}
 	case s.BlueGreen != nil:
-		return pace{bake: s.BlueGreen.Bake, ready: s.BlueGreen.ReadyWithin, settle: s.BlueGreen.SettleWithin}
+		return pace{
+			bake: s.BlueGreen.Bake, ready: s.BlueGreen.ReadyWithin, settle: s.BlueGreen.SettleWithin,
+			returns: s.BlueGreen.Settle == plan.SettleReturn,
+		}
 	}
 	return pace{}
 }
@@ -110,7 +121,7 @@ func (r *release) preflight(ctx workflow.Context) error {
 	r.at(ctx, moment{next: "check the target, the route and the metrics"})
 	target := r.in.Plan.Spec.Target
 	tracks, err := call(ctx, reading(), "Look at "+target.Namespace+"/"+target.Deployment, cluster.InspectTarget,
-		activities.InspectTargetIn{Target: target, Image: r.in.Image})
+		activities.InspectTargetIn{Target: target, Config: r.config(), Image: r.in.Image})
 	if err != nil {
 		return err
 	}
@@ -119,14 +130,17 @@ func (r *release) preflight(ctx workflow.Context) error {
 	r.status.Pods = int(tracks.Replicas)
 	r.route = activities.Route{
 		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
-		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector,
-		SharedSelector: tracks.SharedSelector, Port: tracks.Port, Testers: r.testers,
+		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, SharedSelector: tracks.SharedSelector,
+		Also: target.AlsoSwitch, Port: tracks.Port, Testers: r.testers,
 	}
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err
 	}
 	if err := r.knownAndFenced(ctx); err != nil {
 		return err
+	}
+	for _, n := range tracks.Notes {
+		r.note(ctx, "preflight: %s", n)
 	}
 	r.note(ctx, "preflight passed: stable is %s, candidate will be %s", tracks.Stable, tracks.Candidate)
 	return nil
@@ -161,16 +175,31 @@ func (r *release) knownAndFenced(ctx workflow.Context) error {
 	return err
 }
 
+// config is what the plan says about configuration. A plan from before it could say so says nothing.
+func (r *release) config() plan.Config {
+	if c := r.in.Plan.Spec.Config; c != nil {
+		return *c
+	}
+	return plan.Config{}
+}
+
 // finish retires the old track and tells that the release is over.
 func (r *release) finish(ctx workflow.Context) (Status, error) {
-	err := r.retire(ctx)
-	if err != nil && fault.Of(err) == fault.Fenced {
-		return r.callPerson(ctx, []string{"see who serves now, before anything is scaled: " + plain(err)}, "somebody else has taken the service over")
+	if r.returns() {
+		return r.goHome(ctx)
 	}
-	if err != nil {
-		return r.callPerson(ctx, []string{"scale " + r.tracks.Stable + " to zero: " + plain(err)}, "the new version serves everything")
+	if err := r.retire(ctx); err != nil {
+		return r.leave(ctx, "scale "+r.tracks.Stable+" to zero", err)
 	}
 	return r.end(ctx, Promoted, fmt.Sprintf("%s serves everything from %s", r.in.Image, r.tracks.Candidate))
+}
+
+// leave tells what is left to do of a release whose new version serves everything.
+func (r *release) leave(ctx workflow.Context, left string, err error) (Status, error) {
+	if fault.Of(err) == fault.Fenced {
+		return r.callPerson(ctx, []string{"see who serves now, before anything is scaled: " + plain(err)}, "somebody else has taken the service over")
+	}
+	return r.callPerson(ctx, []string{left + ": " + plain(err)}, "the new version serves everything")
 }
 
 // end writes the last line of the story.

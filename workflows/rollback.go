@@ -38,7 +38,7 @@ func Rollback(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	r.limits.Source = plan.Source{}
+	r.limits.Source, r.restore = plan.Source{}, true
 	b := &rollback{release: r}
 	return b.run(ctx)
 }

@@ -20,9 +20,19 @@ func (r *release) safeState(ctx workflow.Context) activities.SafeState {
 // over.
 func (r *release) finished(ctx workflow.Context, end activities.End) *activities.SafeState {
 	s := r.safe
-	if end == activities.EndPromoted {
-		s = s.Promote(r.in.Image)
+	switch {
+	case end == activities.EndPromoted && r.returns():
+		s = s.Return(r.in.Image)
+	case end == activities.EndPromoted:
+		s = r.taken()
 	}
 	s.Ended, s.EndedAt, s.EndedBy = end, workflow.Now(ctx), r.in.ID
 	return &s
+}
+
+// taken is what a person could restore once the candidate has taken over, at the size that it has by now.
+func (r *release) taken() activities.SafeState {
+	s := r.safe.Promote(r.in.Image)
+	s.Tracks.Replicas = r.tracks.Replicas
+	return s
 }

@@ -112,7 +112,7 @@ func TestACandidateWhosePodsEndAgainAndAgainIsNoPass(t *testing.T) {
 func TestWithoutARouterCallersAreSentBackBeforeThePodsGo(t *testing.T) {
 	r := prepare(t, byPods())
 	r.world.GoneFrom = 10 * time.Minute
-	r.run().undone("step 2 failed at 50 %: for 30s 0 of 0 pods are ready")
+	r.run().undone("step 2 failed at 50 %: for 30s 0 of 3 pods are ready")
 	last := r.world.Timeline()
 	require.Equal(t, []string{"10m42s  point Service checkout at checkout", "10m45s  delete checkout-green"}, last[len(last)-2:])
 	require.Equal(t, world.Stable, r.world.State().Serving)

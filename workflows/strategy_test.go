@@ -25,7 +25,7 @@ func TestATransientFaultOfAnyCallIsMetAgain(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
 		t.Helper()
 		for _, op := range []world.Op{
-			world.Inspect, world.TakeFence, world.Deploy, world.Size, world.Readiness, world.Switch, world.Retire,
+			world.Inspect, world.TakeFence, world.Deploy, world.Size, world.Resize, world.Readiness, world.Switch, world.Retire,
 			world.ReadRoute, world.SetWeight, world.Verify, world.Check, world.Measure, world.Preview, world.Probe,
 			world.Find, world.Roll, world.Look, world.HandBack,
 		} {

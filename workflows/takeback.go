@@ -81,7 +81,7 @@ func (r *release) shiftBack(ctx workflow.Context) error {
 // pointService declares which track callers inside the cluster reach.
 func (r *release) pointService(ctx workflow.Context, p policy, selector map[string]string) error {
 	err := do(ctx, p, "Point Service "+r.route.Stable+" at its track", cluster.SwitchService, activities.SwitchServiceIn{
-		Write: r.write(), Namespace: r.status.Namespace, Service: r.route.Stable, Selector: selector,
+		Write: r.write(), Namespace: r.status.Namespace, Service: r.route.Stable, Selector: selector, Also: r.route.Also,
 	})
 	if err != nil {
 		return err
@@ -90,22 +90,32 @@ func (r *release) pointService(ctx workflow.Context, p policy, selector map[stri
 	return nil
 }
 
-// removeCandidate leaves the candidate track as it was found: deleted if this release made it, else at
-// zero with its former image. Requests under way get time to finish.
+// drain lets requests on the candidate finish.
+func (r *release) drain(ctx workflow.Context) error {
+	err := workflow.NewTimerWithOptions(ctx, decide.Drain, workflow.TimerOptions{
+		Summary: "Let requests on " + r.tracks.Candidate + " finish",
+	}).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	return nil
+}
+
+// removeCandidate leaves the candidate track as it was found: deleted if this release made it, else with
+// its former size and image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
 	if r.status.MaxWeight > 0 || r.previewed {
-		if err := workflow.NewTimerWithOptions(ctx, decide.Drain, workflow.TimerOptions{
-			Summary: "Let requests on " + r.tracks.Candidate + " finish",
-		}).Get(ctx, nil); err != nil {
-			return fmt.Errorf("drain: %w", err)
+		if err := r.drain(ctx); err != nil {
+			return err
 		}
 	}
 	in := activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Candidate,
+		Target: r.in.Plan.Spec.Target, Config: r.config(),
 		DeleteDeployment: !r.tracks.CandidateExists, Finish: r.finished(ctx, activities.EndUndone),
 	}
 	if r.tracks.CandidateExists {
-		in.Container, in.Image = r.in.Plan.Spec.Target.Container, r.tracks.CandidateImage
+		in.Replicas, in.Container, in.Image = r.tracks.CandidateReplicas, r.in.Plan.Spec.Target.Container, r.tracks.CandidateImage
 	}
 	if !r.tracks.CandidateServiceExists {
 		in.DeleteService = r.tracks.CandidateService

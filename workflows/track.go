@@ -20,32 +20,72 @@ func (r *release) deploySized(ctx workflow.Context, size int32) error {
 		return err
 	}
 	target, t := r.in.Plan.Spec.Target, r.tracks
-	within := r.pace.ready.D()
-	deadline := workflow.Now(ctx).Add(within)
-	r.at(ctx, moment{next: "all pods of " + t.Candidate + " become ready", deadline: deadline, atDeadline: "the release is undone"})
+	r.at(ctx, moment{next: "make " + t.Candidate})
 	r.undo.push(compensation{name: "retire " + t.Candidate, run: r.removeCandidate})
-	err := do(ctx, creating(), "Deploy "+t.Candidate, cluster.DeployCandidate,
-		activities.DeployCandidateIn{Write: r.write(), Target: target, Tracks: t, Image: r.in.Image, Replicas: size})
+	in := activities.DeployCandidateIn{
+		Write: r.write(), Target: target, Tracks: t, Image: r.in.Image, Config: r.config(), Restore: r.restore,
+	}
+	if size < t.Replicas {
+		in.Replicas = size
+	}
+	err := do(ctx, creating(), "Deploy "+t.Candidate, cluster.DeployCandidate, in)
 	if err != nil {
 		return err
 	}
 	r.size = size
 	r.note(ctx, "deployed %s", t.Candidate)
-	ready, err := call(ctx, waiting(within), "Wait until "+t.Candidate+" is ready", cluster.AwaitReady, r.readiness(size, deadline))
+	if err := r.ready(ctx, t.Candidate, size); err != nil {
+		return err
+	}
+	return r.rest(ctx)
+}
+
+// ready waits until all pods of a track, so many at least, run the new version.
+func (r *release) ready(ctx workflow.Context, track string, size int32) error {
+	within := r.pace.ready.D()
+	deadline := workflow.Now(ctx).Add(within)
+	otherwise := "the release is undone"
+	if r.status.Phase == Retiring {
+		otherwise = "a person is asked"
+	}
+	r.at(ctx, moment{next: "all pods of " + track + " become ready", deadline: deadline, atDeadline: otherwise})
+	ready, err := call(ctx, waiting(within), "Wait until "+track+" is ready", cluster.AwaitReady, r.readiness(track, size, deadline))
 	if err != nil {
 		return err
 	}
 	if !ready.Ready {
-		return stop("%s was not ready within %s: %s", t.Candidate, r.pace.ready, ready.Reason)
+		return stop("%s was not ready within %s: %s", track, r.pace.ready, ready.Reason)
 	}
-	r.note(ctx, "%s is ready with %s", t.Candidate, pods(size))
-	return r.rest(ctx)
+	r.note(ctx, "%s is ready with %s", track, pods(size))
+	return nil
 }
 
-// readiness is the wait for the candidate's pods.
-func (r *release) readiness(size int32, deadline time.Time) activities.AwaitReadyIn {
+// match makes the candidate as large as stable is now: it may have been sized for its weight, and stable
+// may have been scaled since the release began.
+func (r *release) match(ctx workflow.Context) error {
+	t := r.tracks
+	r.at(ctx, moment{next: t.Candidate + " has as many pods as " + t.Stable})
+	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, activities.ResizeCandidateIn{
+		Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate,
+	})
+	if err != nil {
+		return err
+	}
+	if !sized.Raised {
+		r.size = min(t.Replicas, sized.Replicas)
+		return nil
+	}
+	if sized.Replicas > t.Replicas {
+		r.note(ctx, "%s has been scaled meanwhile: %s gets %s too", t.Stable, t.Candidate, pods(sized.Replicas))
+	}
+	r.tracks.Replicas, r.size = sized.Replicas, sized.Replicas
+	return r.ready(ctx, t.Candidate, r.size)
+}
+
+// readiness is the wait for a track's pods.
+func (r *release) readiness(track string, size int32, deadline time.Time) activities.AwaitReadyIn {
 	return activities.AwaitReadyIn{
-		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image, Replicas: size, Deadline: deadline,
+		Namespace: r.status.Namespace, Deployment: track, Image: r.in.Image, Replicas: size, Deadline: deadline,
 	}
 }
 
@@ -68,7 +108,7 @@ func (r *release) grow(ctx workflow.Context, size int32) error {
 	deadline := workflow.Now(ctx).Add(within)
 	r.at(ctx, moment{next: fmt.Sprintf("%s is ready with %s", candidate, pods(size)), deadline: deadline, atDeadline: "the release is undone"})
 	ready, err := call(ctx, waiting(within), fmt.Sprintf("Size %s to %s", candidate, pods(size)), cluster.SizeCandidate,
-		activities.SizeCandidateIn{Write: r.write(), AwaitReadyIn: r.readiness(size, deadline)})
+		activities.SizeCandidateIn{Write: r.write(), AwaitReadyIn: r.readiness(candidate, size, deadline)})
 	if err != nil {
 		return err
 	}
@@ -136,6 +176,9 @@ func (r *release) promote(ctx workflow.Context) error {
 		return err
 	}
 	r.status.Phase = Promoting // searched for from the moment of the weight
+	if err := r.match(ctx); err != nil {
+		return err
+	}
 	if err := r.shift(ctx, 100); err != nil || !r.gateway() {
 		return err
 	}
@@ -185,6 +228,7 @@ func (r *release) retire(ctx workflow.Context) error {
 	r.at(ctx, moment{next: "scale " + r.tracks.Stable + " to zero"})
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
-		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Finish: r.finished(ctx, activities.EndPromoted),
+		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Target: r.in.Plan.Spec.Target, Config: r.config(),
+		Finish: r.finished(ctx, activities.EndPromoted),
 	})
 }

@@ -139,7 +139,7 @@ func (r *release) look(ctx workflow.Context, in activities.WatchIn, summary stri
 		})
 	}
 	return start(ctx, p, summary, cluster.WatchPods, activities.WatchPodsIn{
-		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image,
+		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image, Replicas: r.size,
 		Interval: r.limits.Interval, HoldUntil: in.HoldUntil, GiveUpAt: in.GiveUpAt,
 	})
 }

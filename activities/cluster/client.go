@@ -66,12 +66,19 @@ func Fault(err error, what string) error {
 		return nil
 	case apierrors.IsNotFound(err):
 		return fault.New(fault.NotFound, "%s: %w", what, err)
+	case overQuota(err):
+		return fault.New(fault.Invalid, "%s: %w; the namespace's ResourceQuota is used up: raise it, or make room", what, err)
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return fault.New(fault.Denied, "%s: %w; apply the roles in deploy/ to Slipway's service account", what, err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return fault.New(fault.Invalid, "%s: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// overQuota tells a full quota from a missing right: both are 403, and only the words differ.
+func overQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
 // Stamp refuses a write that is older than the last one on the object, and marks the object with it.

@@ -14,7 +14,10 @@
 // Every write reads the object, compares its fence with the write's own, and updates with the resource
 // version it has read. A write that is older than the object is a fault of kind Fenced.
 //
-// Limits: a Deployment whose selector uses expressions is refused; autoscalers, disruption budgets and
-// network policies do not follow to the green track; the green track shares blue's volumes, ConfigMaps
-// and Secrets.
+// What speaks of blue's pods follows them: disruption budgets, network policies and autoscalers get a copy
+// for green, affinity is turned in the copy of the template, and ConfigMaps are snapshotted by the hash of
+// their content. Copies carry the labels managed-by, service and track, by which they are found again.
+//
+// Limits: a Deployment whose selector uses expressions is refused; only the target's own namespace is
+// looked at.
 package cluster

@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,12 +11,16 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 )
 
 // crashLoop is the kubelet's word for a container that it waits to start again.
 const crashLoop = "CrashLoopBackOff"
+
+// deadlineExceeded is the Deployment controller's word for a rollout that has stood still for too long.
+const deadlineExceeded = "ProgressDeadlineExceeded"
 
 // Readiness tells whether every pod of a Deployment runs the image and is ready, and if not, why: in
 // the words of the pods, where they have any.
@@ -30,8 +33,12 @@ func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (act
 	if !declared {
 		return activities.Readiness{Reason: "somebody has changed its image"}, nil
 	}
-	s, want := d.Status, cmp.Or(in.Replicas, replicas(d))
-	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.AvailableReplicas == want && s.Replicas == want {
+	s, want := d.Status, max(in.Replicas, replicas(d))
+	if in.Growing {
+		want = in.Replicas
+	}
+	all := s.AvailableReplicas == s.Replicas || in.Growing
+	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == s.Replicas && s.AvailableReplicas >= want && all {
 		return c.steady(ctx, d)
 	}
 	trouble, err := c.trouble(ctx, d)
@@ -45,8 +52,11 @@ func (c *Client) Readiness(ctx context.Context, in activities.AwaitReadyIn) (act
 func (c *Client) trouble(ctx context.Context, d *appsv1.Deployment) (string, error) {
 	var out []string
 	for _, condition := range d.Status.Conditions {
-		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+		switch {
+		case condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue:
 			out = append(out, condition.Message)
+		case condition.Type == appsv1.DeploymentProgressing && condition.Reason == deadlineExceeded:
+			out = append(out, fmt.Sprintf("its progress deadline of %d s has passed", ptr.Deref(d.Spec.ProgressDeadlineSeconds, 600)))
 		}
 	}
 	pods, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})

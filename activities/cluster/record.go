@@ -116,5 +116,5 @@ func Kept(o metav1.Object, deployment string) (activities.SafeState, bool) {
 		return activities.SafeState{}, false
 	}
 	s, err := activities.ParseSafeState(text)
-	return s, err == nil && s.Target.Deployment == deployment && s.Target.Namespace == o.GetNamespace()
+	return s, err == nil && s.Of(deployment) && s.Target.Namespace == o.GetNamespace()
 }

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,23 +21,47 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 )
 
-// SwitchService declares what the root Service selects, in one write. The selector that its owner
-// wrote is kept in an annotation for the day the roles are swapped back.
+// SwitchService declares what the root Service selects, in one write, and turns the plan's other Services
+// after it. The selector that an owner wrote is kept in an annotation for the day the roles are swapped back.
 func (c *Client) SwitchService(ctx context.Context, in activities.SwitchServiceIn) error {
+	err := c.point(ctx, in, in.Service, func(*corev1.Service) map[string]string { return in.Selector })
+	if err != nil {
+		return err
+	}
+	for _, name := range in.Also {
+		err := c.point(ctx, in, name, func(s *corev1.Service) map[string]string {
+			switch green {
+			case in.Selector[LabelTrack]:
+				return in.Selector
+			case s.Spec.Selector[LabelTrack]:
+				return owners(s, s.Spec.Selector)
+			}
+			return s.Spec.Selector
+		})
+		if err != nil && fault.Of(err) != fault.NotFound { // one that somebody has deleted needs no turning
+			return err
+		}
+	}
+	return nil
+}
+
+// point writes what one Service selects.
+func (c *Client) point(ctx context.Context, in activities.SwitchServiceIn, name string, to func(*corev1.Service) map[string]string) error {
 	services := c.kube.CoreV1().Services(in.Namespace)
-	what := fmt.Sprintf("switch Service %s/%s", in.Namespace, in.Service)
-	return update(ctx, in.Service, what, services.Get, services.Update, func(s *corev1.Service) error {
+	what := fmt.Sprintf("switch Service %s/%s", in.Namespace, name)
+	return update(ctx, name, what, services.Get, services.Update, func(s *corev1.Service) error {
 		if err := Stamp(s, in.Write); err != nil {
 			return err
 		}
-		if !isOwn(s.Spec.Selector) && !maps.Equal(s.Spec.Selector, in.Selector) {
+		selector := to(s)
+		if !isOwn(s.Spec.Selector) && !maps.Equal(s.Spec.Selector, selector) {
 			original, err := json.Marshal(s.Spec.Selector)
 			if err != nil {
 				return fmt.Errorf("keep selector: %w", err)
 			}
 			s.Annotations[AnnotationSelector] = string(original)
 		}
-		s.Spec.Selector = in.Selector
+		s.Spec.Selector = selector
 		return nil
 	})
 }
@@ -46,35 +71,21 @@ func isOwn(selector map[string]string) bool {
 	return selector[LabelTrack] == green || len(selector) == 1 && selector[LabelService] != ""
 }
 
-// SizeTrack declares how many pods a Deployment has.
-func (c *Client) SizeTrack(ctx context.Context, in activities.SizeTrackIn) error {
-	deployments := c.kube.AppsV1().Deployments(in.Namespace)
-	what := fmt.Sprintf("size Deployment %s/%s", in.Namespace, in.Deployment)
-	return update(ctx, in.Deployment, what, deployments.Get, deployments.Update, func(d *appsv1.Deployment) error {
-		d.Spec.Replicas = &in.Replicas
-		return Stamp(d, in.Write)
-	})
-}
-
-// RetireTrack scales a track to zero, puts its former image back where asked, and deletes what the
-// release itself has made. What is not there is retired already. The record of the safe state is ended
-// last: until then a person can still restore it.
+// RetireTrack takes a track out of service: it is scaled down, its former image is put back where asked,
+// and what the release itself has made is deleted, with all that followed it. What is not there is retired
+// already. The record of the safe state is ended last: until then a person can still restore it.
 func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) error {
+	config, err := c.lastConfig(ctx, in)
+	if err != nil {
+		return err
+	}
 	deployments := c.kube.AppsV1().Deployments(in.Namespace)
 	what := fmt.Sprintf("retire Deployment %s/%s", in.Namespace, in.Deployment)
-	err := update(ctx, in.Deployment, what, deployments.Get, deployments.Update, func(d *appsv1.Deployment) error {
+	err = update(ctx, in.Deployment, what, deployments.Get, deployments.Update, func(d *appsv1.Deployment) error {
 		if err := ours(d); in.DeleteDeployment && err != nil {
 			return err
 		}
-		d.Spec.Replicas = ptr.To[int32](0)
-		if in.Image != "" {
-			target, err := container(d, in.Container)
-			if err != nil {
-				return err
-			}
-			target.Image = in.Image
-		}
-		return Stamp(d, in.Write)
+		return layDown(d, in, config)
 	})
 	if err != nil && fault.Of(err) != fault.NotFound {
 		return err
@@ -91,10 +102,77 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 			return err
 		}
 	}
-	if in.Finish == nil {
-		return nil
+	if err := c.tidy(ctx, in); err != nil || in.Finish == nil {
+		return err
 	}
 	return c.Record(ctx, *in.Finish, in.Write)
+}
+
+// lastConfig freezes what a track that is put away has named, for the day it is brought back. A track
+// that names snapshots already has nothing to remember.
+func (c *Client) lastConfig(ctx context.Context, in activities.RetireTrackIn) (naming, error) {
+	if undoes(in) || in.Target.Tracks != nil || !in.Config.Snapshots() {
+		return naming{}, nil
+	}
+	d, err := c.deployment(ctx, in.Namespace, in.Deployment)
+	if err != nil || d == nil {
+		return naming{}, err
+	}
+	target, err := container(d, in.Target.Container)
+	if err != nil {
+		return naming{}, err
+	}
+	out, err := c.snapshot(ctx, freezing{write: in.Write, target: in.Target, config: in.Config, keep: true}, &d.Spec.Template.Spec)
+	out.Image = target.Image
+	for _, n := range []map[string]string{out.Maps, out.Secrets} {
+		maps.DeleteFunc(n, func(name, frozen string) bool { return name == frozen })
+	}
+	return out, err
+}
+
+// layDown gives a retired track its last size, image and configuration.
+func layDown(d *appsv1.Deployment, in activities.RetireTrackIn, config naming) error {
+	if former := namingOf(d, AnnotationFormer); undoes(in) && former.Release == cmp.Or(in.Undoes, in.ReleaseID) {
+		former.rename(&d.Spec.Template.Spec)
+	}
+	d.Spec.Replicas = &in.Replicas
+	if in.Image != "" {
+		target, err := container(d, in.Container)
+		if err != nil {
+			return err
+		}
+		target.Image = in.Image
+	}
+	if err := Stamp(d, in.Write); err != nil {
+		return err
+	}
+	delete(d.Annotations, AnnotationFormer)
+	if undoes(in) {
+		return nil
+	}
+	delete(d.Annotations, AnnotationConfig)
+	if config.empty() {
+		return nil
+	}
+	text, err := config.text()
+	if err == nil {
+		d.Annotations[AnnotationConfig] = text
+	}
+	return err
+}
+
+// tidy puts away what releases have made around their tracks and nobody needs any more.
+func (c *Client) tidy(ctx context.Context, in activities.RetireTrackIn) error {
+	if in.Target.Deployment == "" {
+		return nil
+	}
+	if err := c.unscale(ctx, in); err != nil {
+		return err
+	}
+	if err := c.discard(ctx, in); err != nil || !in.DeleteDeployment {
+		return err
+	}
+	return c.unfollow(ctx, in.Write, in.Target)
 }
 
 // remove deletes an object if it is there and Slipway's: exactly the one it has looked at, as it was then.

@@ -191,7 +191,7 @@ func (c *carrying) perform(ctx context.Context, a Action) error {
 		return c.keepStable(ctx)
 	case SwitchService:
 		return c.workloads.SwitchService(ctx, activities.SwitchServiceIn{
-			Write: c.write(), Namespace: s.Target.Namespace, Service: s.Route.Stable, Selector: s.Tracks.StableSelector,
+			Write: c.write(), Namespace: s.Target.Namespace, Service: s.Route.Stable, Selector: s.Tracks.StableSelector, Also: s.Route.Also,
 		})
 	case ShiftRoute:
 		return c.routes.Set(ctx, activities.SetTrafficWeightIn{Write: c.write(), Route: s.Route})
@@ -265,7 +265,7 @@ func (c *carrying) removeCandidate(ctx context.Context) error {
 		Write: c.write(), Namespace: s.Target.Namespace, Deployment: t.Candidate, DeleteDeployment: !t.CandidateExists,
 	}
 	if t.CandidateExists {
-		in.Container, in.Image = s.Target.Container, t.CandidateImage
+		in.Replicas, in.Container, in.Image, in.Undoes = t.CandidateReplicas, s.Target.Container, t.CandidateImage, s.ReleaseID
 	}
 	if !t.CandidateServiceExists {
 		in.DeleteService = t.CandidateService

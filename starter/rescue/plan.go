@@ -3,6 +3,7 @@
 package rescue
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 
@@ -103,15 +104,15 @@ func (p planning) image() []Action {
 	if p.found.Stable.Image == t.StableImage {
 		return nil
 	}
-	container := p.safe.Target.Container
-	if container == "" {
-		container = "*"
-	}
 	return []Action{{
 		Do: Tell, Needed: true,
 		Text:   fmt.Sprintf("Deployment %s runs %s, not %s as recorded: somebody has changed it, and it is left as it is", t.Stable, p.found.Stable.Image, t.StableImage),
-		ByHand: []string{p.kubectl("set image deployment/%s '%s=%s'", t.Stable, container, t.StableImage)},
+		ByHand: []string{p.imageByHand(t.StableImage)},
 	}}
+}
+
+func (p planning) imageByHand(image string) string {
+	return p.kubectl("set image deployment/%s '%s=%s'", p.safe.Tracks.Stable, cmp.Or(p.safe.Target.Container, "*"), image)
 }
 
 // router tells of a way of shifting that came after this program.
@@ -200,8 +201,8 @@ func (p planning) candidate(remove bool) []Action {
 	switch {
 	case now == nil:
 	case t.CandidateExists:
-		a.Text = fmt.Sprintf("Deployment %s: scale it to zero, with its former image %s", t.Candidate, t.CandidateImage)
-		a.ByHand = []string{p.kubectl("scale deployment/%s --replicas=0", t.Candidate)}
+		a.Text = fmt.Sprintf("Deployment %s: scale it to %s, with its former image %s", t.Candidate, former(t.CandidateReplicas), t.CandidateImage)
+		a.ByHand = []string{p.kubectl("scale deployment/%s --replicas=%d", t.Candidate, t.CandidateReplicas)}
 	default:
 		a.Text = fmt.Sprintf("Deployment %s was made by this release: delete it", t.Candidate)
 		a.ByHand = []string{p.kubectl("delete deployment/%s", t.Candidate)}
@@ -209,10 +210,21 @@ func (p planning) candidate(remove bool) []Action {
 	return []Action{a}
 }
 
+// former is the size that the release has found.
+func former(pods int32) string {
+	if pods == 0 {
+		return "zero"
+	}
+	return fmt.Sprintf("%d pods", pods)
+}
+
 // WayBack are the kubectl commands that bring the earlier version back after a promotion, for the day on
 // which a rollback cannot be had.
 func WayBack(s activities.SafeState) []string {
 	p, t := planning{safe: s}, s.Tracks
+	if t.Candidate == "" { // there is but one track
+		return []string{p.imageByHand(t.CandidateImage), p.kubectl("rollout status deployment/%s", t.Stable)}
+	}
 	return []string{
 		p.kubectl("scale deployment/%s --replicas=%d", t.Candidate, t.Replicas),
 		p.kubectl("rollout status deployment/%s", t.Candidate),

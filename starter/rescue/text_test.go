@@ -74,6 +74,17 @@ If Temporal is away, by hand, to shop:v1:
   kubectl -n shop patch service/checkout --type=json -p '[{"op":"replace","path":"/spec/selector","value":{"app":"checkout"}}]'
 `, "\n"), rescue.Nothing(s)))
 
+	s = recorded().Return("shop:v2")
+	s.Ended, s.EndedAt = activities.EndPromoted, time.Date(2030, 1, 1, 10, 30, 0, 0, time.UTC)
+	require.Empty(t, cmp.Diff(strings.TrimLeft(`
+There is nothing to rescue: release checkout-abc123 of production/checkout was promoted at 2030-01-01 10:30:00 UTC.
+Deployment checkout serves, with shop:v2.
+To go back to an earlier version: slipway rollback production/checkout
+If Temporal is away, by hand, to shop:v1:
+  kubectl -n shop set image deployment/checkout '*=shop:v1'
+  kubectl -n shop rollout status deployment/checkout
+`, "\n"), rescue.Nothing(s)))
+
 	s = recorded()
 	s.Ended, s.EndedAt = activities.EndUndone, time.Date(2030, 1, 1, 10, 30, 0, 0, time.UTC)
 	require.Empty(t, cmp.Diff(strings.TrimLeft(`

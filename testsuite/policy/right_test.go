@@ -13,8 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -66,12 +69,19 @@ func used(t *testing.T) map[string][]string {
 	target := plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"}
 	meta := metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}
 	labels := map[string]string{"app": "checkout"}
-	kube := kubefake.NewClientset(append(rolling(t),
+	kube := kubefake.NewClientset(append(append(rolling(t), around(meta, labels)...),
 		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "checkout", Image: "old"}}},
+				Spec: corev1.PodSpec{
+					Containers: []corev1.Container{{Name: "checkout", Image: "old"}},
+					Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{
+						PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "checkout"},
+					}}, {VolumeSource: corev1.VolumeSource{
+						ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "checkout"}},
+					}}},
+				},
 			},
 		}},
 		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}},
@@ -95,20 +105,24 @@ func used(t *testing.T) map[string][]string {
 	c, ctx := cluster.New(kube), t.Context()
 	tracks, err := c.Inspect(ctx, activities.InspectTargetIn{Target: target, Image: "new"})
 	require.NoError(t, err)
+	config := plan.Config{Snapshot: new(true)}
 	for _, id := range []string{"first", "second"} { // one creates, the other updates
 		fence, err := c.TakeFence(ctx, activities.TakeFenceIn{Target: target, ReleaseID: id, Safe: &activities.SafeState{Target: target}})
 		require.NoError(t, err)
 		require.NoError(t, c.DeployCandidate(ctx, activities.DeployCandidateIn{
-			Write: write(id, fence), Target: target, Tracks: tracks, Image: "new",
+			Write: write(id, fence), Target: target, Tracks: tracks, Image: "new", Config: config,
 		}))
 	}
-	w := write("second", 2)
+	w := write("first", 2)
 	require.NoError(t, c.SizeTrack(ctx, activities.SizeTrackIn{Write: w, Namespace: "shop", Deployment: tracks.Candidate, Replicas: 2}))
+	_, err = c.ResizeCandidate(ctx, activities.ResizeCandidateIn{Write: w, Target: target, Stable: tracks.Stable, Candidate: tracks.Candidate})
+	require.NoError(t, err)
 	_, err = c.Readiness(ctx, activities.AwaitReadyIn{Namespace: "shop", Deployment: tracks.Candidate, Image: "new", Replicas: 1})
 	require.NoError(t, err)
 	require.NoError(t, c.SwitchService(ctx, activities.SwitchServiceIn{Write: w, Namespace: "shop", Service: "checkout", Selector: tracks.CandidateSelector}))
 	require.NoError(t, c.RetireTrack(ctx, activities.RetireTrackIn{
-		Write: w, Namespace: "shop", Deployment: tracks.Candidate, DeleteDeployment: true, DeleteService: tracks.CandidateService,
+		Write: w, Namespace: "shop", Deployment: tracks.Candidate, Target: target, Config: config,
+		DeleteDeployment: true, DeleteService: tracks.CandidateService,
 	}))
 
 	rolls(t, c, w)
@@ -201,6 +215,20 @@ func rolling(t *testing.T) []runtime.Object {
 		&appsv1.ReplicaSet{ObjectMeta: part, Spec: appsv1.ReplicaSetSpec{Template: template}},
 		&appsv1.ControllerRevision{ObjectMeta: hashed, Data: runtime.RawExtension{Raw: patch}},
 		&corev1.Pod{ObjectMeta: part},
+	}
+}
+
+// around is one of everything that follows a track or is looked at before there are two.
+func around(meta metav1.ObjectMeta, labels map[string]string) []runtime.Object {
+	selector := metav1.LabelSelector{MatchLabels: labels}
+	return []runtime.Object{
+		&policyv1.PodDisruptionBudget{ObjectMeta: meta, Spec: policyv1.PodDisruptionBudgetSpec{Selector: &selector}},
+		&networkingv1.NetworkPolicy{ObjectMeta: meta, Spec: networkingv1.NetworkPolicySpec{PodSelector: selector}},
+		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "checkout"}, MaxReplicas: 5,
+		}},
+		&corev1.ConfigMap{ObjectMeta: meta},
+		&corev1.PersistentVolumeClaim{ObjectMeta: meta, Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}},
 	}
 }
 

@@ -30,9 +30,10 @@ func (w *World) Inspect(_ context.Context, in activities.InspectTargetIn) (activ
 	}
 	return activities.Tracks{
 		Stable: stable, StableImage: serving.Image, StableSelector: selector(stable),
-		Candidate: candidate, CandidateExists: exists, CandidateImage: before.Image,
+		Candidate: candidate, CandidateExists: exists, CandidateImage: before.Image, CandidateReplicas: before.Size,
 		CandidateService: service(candidate), CandidateServiceExists: slices.Contains(w.state.Services, service(candidate)),
 		CandidateSelector: selector(candidate), SharedSelector: selector(Both), Replicas: serving.Size, Port: 80,
+		Autoscaler: w.Autoscaler, Notes: w.Notes,
 	}, nil
 }
 
@@ -71,14 +72,21 @@ func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidate
 	if err := w.stamp(in.Tracks.Candidate, in.Write); err != nil {
 		return err
 	}
-	if own := in.Tracks.CandidateService; !slices.Contains(w.state.Services, own) {
+	if own := in.Tracks.CandidateService; own != "" && !slices.Contains(w.state.Services, own) {
 		w.state.Services = append(w.state.Services, own)
 	}
-	want := Track{in.Image, cmp.Or(in.Replicas, in.Tracks.Replicas)}
-	if w.state.Tracks[in.Tracks.Candidate] == want {
+	want := Track{in.Image, cmp.Or(in.Replicas, max(in.Tracks.Replicas, w.state.Tracks[in.Tracks.Stable].Size))}
+	has, exists := w.state.Tracks[in.Tracks.Candidate]
+	if has == want {
 		return nil
 	}
-	w.state.Tracks[in.Tracks.Candidate], w.deployed, w.sized = want, w.time(), time.Time{}
+	if exists && has.Image != in.Image && has.Size > 0 {
+		w.guardOldTrack(in.Tracks.Candidate, "overwritten")
+	}
+	if in.Safe != nil {
+		w.safe = in.Safe
+	}
+	w.state.Tracks[in.Tracks.Candidate], w.deployed[in.Tracks.Candidate], w.sized = want, w.time(), time.Time{}
 	w.did("deploy %s: %d pods of %s", in.Tracks.Candidate, want.Size, version(in.Image))
 	return nil
 }
@@ -100,14 +108,37 @@ func (w *World) SizeTrack(_ context.Context, in activities.SizeTrackIn) error {
 	if in.Deployment == w.state.Serving && in.Replicas < track.Size {
 		w.violate("%s made smaller while the root Service sends to it", in.Deployment)
 	}
-	if track.Size == in.Replicas {
-		return nil
+	if track.Size != in.Replicas {
+		w.size(in.Deployment, in.Replicas)
 	}
-	w.small, w.sized = w.pods(), w.time()
-	track.Size = in.Replicas
-	w.state.Tracks[in.Deployment] = track
-	w.did("size %s to %d pods", in.Deployment, in.Replicas)
 	return nil
+}
+
+// size gives a track so many pods, of which those that are new have to become ready.
+func (w *World) size(track string, pods int32) {
+	w.small, w.sized = w.pods(), w.time()
+	t := w.state.Tracks[track]
+	t.Size = pods
+	w.state.Tracks[track] = t
+	w.did("size %s to %d pods", track, pods)
+}
+
+// ResizeCandidate implements activities.Workloads.
+func (w *World) ResizeCandidate(_ context.Context, in activities.ResizeCandidateIn) (activities.Resized, error) {
+	if err := w.enter(Resize); err != nil {
+		return activities.Resized{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp(in.Candidate, in.Write); err != nil {
+		return activities.Resized{}, err
+	}
+	has, want := w.state.Tracks[in.Candidate].Size, w.state.Tracks[in.Stable].Size
+	if has >= want {
+		return activities.Resized{Replicas: has}, nil
+	}
+	w.size(in.Candidate, want)
+	return activities.Resized{Replicas: want, Raised: true}, nil
 }
 
 // pods is how many pods of the candidate can answer requests.
@@ -169,13 +200,14 @@ func (w *World) restarts() int32 {
 	return n
 }
 
-// ready tells whether a track can answer requests. The one that served first always can.
+// ready tells whether a track can answer requests. The one that served first can, until it is deployed anew.
 func (w *World) ready(track string) bool {
 	t, ok := w.state.Tracks[track]
 	if !ok || t.Size == 0 || track == w.second && w.GoneFrom > 0 && w.elapsed() >= w.GoneFrom {
 		return false
 	}
-	return track == w.first || w.ReadyAfter >= 0 && w.time().Sub(w.deployed) >= w.ReadyAfter
+	deployed, anew := w.deployed[track]
+	return !anew || track != w.SlowTrack && w.ReadyAfter >= 0 && w.time().Sub(deployed) >= w.ReadyAfter
 }
 
 // SwitchService implements activities.Workloads.
@@ -195,6 +227,7 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 	if w.state.Serving == track {
 		return nil
 	}
+	w.guardSize(track)
 	w.state.Serving = track
 	w.did("point Service %s at %s", in.Service, track)
 	return nil
@@ -229,11 +262,15 @@ func (w *World) retire(t Track, in activities.RetireTrackIn) {
 		w.did("delete %s", in.Deployment)
 		return
 	}
-	t.Size = 0
+	t.Size = in.Replicas
 	if in.Image != "" {
 		t.Image = in.Image
 	}
 	w.state.Tracks[in.Deployment] = t
+	if t.Size > 0 {
+		w.did("leave %s at %d pods, with %s", in.Deployment, t.Size, version(t.Image))
+		return
+	}
 	w.did("scale %s to zero, with %s", in.Deployment, version(t.Image))
 }
 
@@ -246,7 +283,14 @@ func (w *World) guardRetirement(track string) {
 		w.violate("%s removed at weight %d", track, w.state.Weight)
 	case track == w.second && w.state.Preview:
 		w.violate("%s removed while testers are sent to it", track)
-	case track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake):
-		w.violate("%s scaled down before the bake was over", track)
+	default:
+		w.guardOldTrack(track, "scaled down")
+	}
+}
+
+// guardOldTrack flags the loss of the way back.
+func (w *World) guardOldTrack(track, lost string) {
+	if track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake) {
+		w.violate("%s %s before the bake was over", track, lost)
 	}
 }

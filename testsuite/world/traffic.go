@@ -68,12 +68,29 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 	if in.Weight == w.state.Weight {
 		return nil
 	}
+	if in.Weight == 100 {
+		w.guardSize(w.second)
+	}
 	w.state.Weight, w.shifted = in.Weight, w.time()
 	if in.Weight == 100 {
 		w.full = w.shifted
 	}
 	w.did("weight %d %%", in.Weight)
 	return nil
+}
+
+// guardSize flags a track that gets everybody and is smaller than the one it takes over from.
+func (w *World) guardSize(track string) {
+	from := w.state.Serving
+	switch Both {
+	case track:
+		return
+	case from:
+		from = w.first
+	}
+	if has, serves := w.state.Tracks[track].Size, w.state.Tracks[from].Size; has < serves {
+		w.violate("all requests sent to %d pods of %s, which %d pods served before", has, track, serves)
+	}
 }
 
 // Verify implements activities.Router.

@@ -36,6 +36,7 @@ const (
 	TakeFence Op = "take fence"
 	Deploy    Op = "deploy"
 	Size      Op = "size"
+	Resize    Op = "resize"
 	Readiness Op = "readiness"
 	Switch    Op = "switch"
 	Retire    Op = "retire"
@@ -103,6 +104,12 @@ type World struct {
 	// RestartsFrom makes a container of the candidate end and start again every five minutes from that time
 	// after the beginning on; 0: never.
 	RestartsFrom time.Duration
+	// SlowTrack never becomes ready with the new version.
+	SlowTrack string
+	// Notes are what preflight finds around the tracks.
+	Notes []string
+	// Autoscaler scales the tracks; empty: nobody does.
+	Autoscaler string
 	// OnCall, if set, sees every call before it is answered.
 	OnCall func(Op)
 
@@ -121,7 +128,7 @@ type World struct {
 	fence    int64
 	fences   map[string]activities.Fence
 	safe     *activities.SafeState
-	deployed time.Time
+	deployed map[string]time.Time
 	// sized is when the candidate was sized last, small how many pods it had before.
 	sized    time.Time
 	small    int32
@@ -142,7 +149,7 @@ func New() *World {
 		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
-		fences: map[string]activities.Fence{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
+		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
 	}
 }
 
@@ -174,6 +181,15 @@ func (w *World) Heal(op Op) {
 	delete(w.faults, op)
 }
 
+// Scale is somebody who scales a track by hand.
+func (w *World) Scale(track string, size int32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.state.Tracks[track]
+	t.Size = size
+	w.state.Tracks[track] = t
+}
+
 // State is a copy of the present one.
 func (w *World) State() State {
 	w.mu.Lock()
@@ -198,10 +214,11 @@ func (w *World) Timeline() []string {
 }
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
-// 100, requests sent to pods that are not ready or to a track that is gone, the candidate removed while
-// it gets requests of users or testers, more of them sent to it than its pods are for, the old track
-// scaled down while it serves or before the bake is over, more pods above or missing in a rollout than may
-// be, and a rollout let go before all its pods are ready and have baked.
+// 100, requests sent to pods that are not ready or to a track that is gone, everybody sent to a candidate
+// that is smaller than stable, the candidate removed while it gets requests of users or testers, more of
+// them sent to it than its pods are for, the old track scaled down or overwritten while it serves or before
+// the bake is over, more pods above or missing in a rollout than may be, and a rollout let go before all its
+// pods are ready and have baked.
 func (w *World) Violations() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -92,6 +92,17 @@ func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
 		"stable made smaller while it serves": {func(t *testing.T, w *world.World) {
 			require.NoError(t, w.SizeTrack(ctx, activities.SizeTrackIn{Write: step(1), Deployment: world.Stable, Replicas: 1}))
 		}, "checkout made smaller while the root Service sends to it"},
+		"everybody sent to a candidate that is smaller than stable": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			w.Scale(world.Stable, 5)
+			require.NoError(t, w.Set(ctx, weight(2, 100)))
+		}, "all requests sent to 3 pods of checkout-green, which 5 pods served before"},
+		"the old track overwritten before the bake is over": {func(t *testing.T, w *world.World) {
+			require.NoError(t, w.DeployCandidate(ctx, activities.DeployCandidateIn{
+				Write: step(1), Image: world.NewImage, Tracks: activities.Tracks{Candidate: world.Stable, Replicas: world.Replicas},
+			}))
+		}, "checkout overwritten before the bake was over"},
 		"the old track scaled down while it serves": {func(t *testing.T, w *world.World) {
 			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(1), Deployment: world.Stable}))
 		}, "checkout removed while the root Service sends to it"},

@@ -169,7 +169,7 @@ func TestAutoIsResolvedWhileThePlanIsRead(t *testing.T) {
 		require.Equal(t, "canary", s.Name())
 		require.Equal(t, &plan.Canary{
 			Steps: hold(10 * time.Minute), Sizing: plan.SizingFull, Bake: plan.Duration(time.Hour),
-			ReadyWithin: plan.Duration(10 * time.Minute), SettleWithin: plan.Duration(time.Minute),
+			ReadyWithin: plan.Duration(10 * time.Minute), SettleWithin: plan.Duration(time.Minute), Settle: plan.SettleSwap,
 		}, s.Canary)
 		require.Equal(t, "canary", s.Chosen.Strategy)
 	})

@@ -36,8 +36,13 @@ const (
 
 // fill writes every default into the fields that were left out.
 func (p *Plan) fill() {
-	or(&p.Spec.Target.Kind, KindDeployment)
-	or(&p.Spec.Target.Service, p.Spec.Target.Deployment)
+	p.Spec.Target.fill()
+	if p.Spec.Config == nil {
+		p.Spec.Config = &Config{}
+	}
+	if p.Spec.Config.Snapshot == nil {
+		p.Spec.Config.Snapshot = new(true)
+	}
 	if p.Spec.Strategy.Canary != nil {
 		p.Spec.Strategy.Canary.fill(p.Spec.Traffic)
 	}
@@ -78,12 +83,22 @@ func (f *Freeze) fill() {
 	}
 }
 
+func (t *Target) fill() {
+	or(&t.Kind, KindDeployment)
+	if t.Tracks != nil {
+		or(&t.Deployment, t.Tracks.Blue)
+		return
+	}
+	or(&t.Service, t.Deployment)
+}
+
 func (c *Canary) fill(t Traffic) {
 	sizing := SizingFull
 	if t.Replicas != nil {
 		sizing = SizingWeight
 	}
 	or(&c.Sizing, sizing)
+	or(&c.Settle, SettleSwap)
 	or(&c.Bake, defaultBake)
 	or(&c.ReadyWithin, defaultReadyWithin)
 	or(&c.SettleWithin, defaultSettleWithin)
@@ -102,6 +117,7 @@ func (g *Gate) fill() {
 }
 
 func (b *BlueGreen) fill() {
+	or(&b.Settle, SettleSwap)
 	or(&b.Bake, defaultBake)
 	or(&b.ReadyWithin, defaultReadyWithin)
 	or(&b.SettleWithin, defaultSettleWithin)

@@ -59,8 +59,9 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 					{Weight: 5, Hold: 5 * minute},
 					{Weight: 25, Hold: minute * 3 / 2, Gate: &plan.Gate{Approvers: []string{"@team-checkout"}, Quorum: 1, Within: 24 * 60 * minute}},
 				},
-				Sizing: plan.SizingFull, Bake: 60 * minute, ReadyWithin: 10 * minute, SettleWithin: minute,
+				Sizing: plan.SizingFull, Bake: 60 * minute, ReadyWithin: 10 * minute, SettleWithin: minute, Settle: plan.SettleSwap,
 			}},
+			Config: &plan.Config{Snapshot: new(true)},
 			Analysis: &plan.Analysis{
 				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: "traefik"}},
 				WarmUp: minute / 2, Interval: minute / 6, Window: 5 * minute, MinRequests: 100, Patience: 10 * minute, AskWithin: 24 * 60 * minute,
@@ -104,17 +105,25 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 		"a step after 100": {
 			"- {weight: 5}", "- {weight: 100}\n        - {weight: 5}", "line 10: spec.strategy.canary.steps[0].weight: must be a whole percentage from 1 to 99; 100 follows the last step by itself",
 		},
-		"negative duration":       {"hold: 90s", "hold: -90s", `line 12: spec.strategy.canary.steps[1].hold: "-90s" is not a length of time`},
-		"a sizing nobody knows":   {"      steps:", "      sizing: half\n      steps:", "spec.strategy.canary.sizing: must be full or weight"},
-		"quorum nobody can reach": {`["@team-checkout"]`, `["a"], quorum: 2`, "line 13: spec.strategy.canary.steps[1].gate.quorum: asks for 2 approvals, but names 1 approvers"},
-		"written zero":            {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
-		"missing deployment":      {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
-		"other version":           {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
-		"other preset":            {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
-		"no router":               {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
-		"not YAML":                {"kind: Plan", "kind: [Plan", "line 3: "},
-		"two documents":           {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
-		"too large":               {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
+		"negative duration":          {"hold: 90s", "hold: -90s", `line 12: spec.strategy.canary.steps[1].hold: "-90s" is not a length of time`},
+		"a sizing nobody knows":      {"      steps:", "      sizing: half\n      steps:", "spec.strategy.canary.sizing: must be full or weight"},
+		"quorum nobody can reach":    {`["@team-checkout"]`, `["a"], quorum: 2`, "line 13: spec.strategy.canary.steps[1].gate.quorum: asks for 2 approvals, but names 1 approvers"},
+		"written zero":               {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
+		"missing deployment":         {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
+		"other version":              {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
+		"other preset":               {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
+		"no router":                  {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
+		"an end that is not one":     {"canary:\n", "canary:\n      settle: stay\n", "line 9: spec.strategy.canary.settle: must be swap or return"},
+		"tracks and a Deployment":    {"deployment: checkout", "deployment: checkout, service: c, tracks: {blue: a, green: b}", "line 5: spec.target.deployment: leave it out where tracks names both"},
+		"one track twice":            {"deployment: checkout", "service: c, tracks: {blue: a, green: a}", "line 5: spec.target.tracks.green: must be another Deployment than blue"},
+		"tracks without a Service":   {"deployment: checkout", "tracks: {blue: a, green: b}", "line 5: spec.target.service: "},
+		"tracks that return":         {"deployment: checkout}\n  traffic: {gatewayAPI: {route: checkout}}\n  strategy:\n    canary:\n", "service: c, tracks: {blue: a, green: b}}\n  traffic: {gatewayAPI: {route: checkout}}\n  strategy:\n    canary:\n      settle: return\n", "line 9: spec.strategy.canary.settle: two tracks kept by hand are swapped"},
+		"the Service switched twice": {"deployment: checkout", "deployment: checkout, alsoSwitch: [checkout]", "line 5: spec.target.alsoSwitch[0]: is the Service itself"},
+		"secrets without snapshots":  {"  traffic:", "  config: {snapshot: false, secrets: [key]}\n  traffic:", "line 6: spec.config.secrets: are snapshotted with the ConfigMaps"},
+		"tracks that roll":           {"deployment: checkout}\n  traffic: {gatewayAPI: {route: checkout}}\n  strategy:\n    canary:\n", "service: c, tracks: {blue: a, green: b}}\n  traffic: {gatewayAPI: {route: checkout}}\n  strategy:\n    rolling: {}\n    canary:\n", "line 5: spec.target.tracks: rolling replaces the pods of one workload"},
+		"not YAML":                   {"kind: Plan", "kind: [Plan", "line 3: "},
+		"two documents":              {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
+		"too large":                  {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -185,6 +194,13 @@ func TestANegativeHoldThatCameOverTheWireIsAProblem(t *testing.T) {
 	p.Spec.Strategy.Canary.Steps[0].Hold = plan.Duration(-time.Minute)
 	require.Len(t, p.Validate(), 1)
 	require.Equal(t, "spec.strategy.canary.steps[0].hold", p.Validate()[0].Field)
+}
+
+func TestTracksKeptByHandNeedNoDeployment(t *testing.T) {
+	p := load(t, strings.Replace(short, "deployment: checkout", "service: app, tracks: {blue: app-blue, green: app-green}", 1))
+	require.Equal(t, plan.Target{
+		Namespace: "shop", Kind: plan.KindDeployment, Deployment: "app-blue", Service: "app", Tracks: &plan.TrackNames{Blue: "app-blue", Green: "app-green"},
+	}, p.Spec.Target)
 }
 
 func TestEveryProblemOfAPlanIsReportedAtOnce(t *testing.T) {

@@ -39,6 +39,12 @@ const (
 	NewerSupersede = "supersede"
 )
 
+// What becomes of the roles of the tracks after a release.
+const (
+	SettleSwap   = "swap"
+	SettleReturn = "return"
+)
+
 // PresetTraefik knows the metric names of Traefik's service metrics.
 const PresetTraefik = "traefik"
 
@@ -72,6 +78,8 @@ type Spec struct {
 	Lane *Lane `json:"lane,omitempty"`
 	// Freeze are the times in which nothing moves forward. A release that runs stays at its weight.
 	Freeze []Freeze `json:"freeze,omitempty"`
+	// Config says what of its configuration a track keeps for itself.
+	Config *Config `json:"config,omitempty"`
 }
 
 // Lane is the queue of one service in one environment.
@@ -101,18 +109,46 @@ type Freeze struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Config is what of its configuration a track keeps for itself.
+type Config struct {
+	// Snapshot copies every ConfigMap that the pod template names to "<name>-<hash of its content>" when a
+	// track is deployed, so that a rollback brings the configuration back with the code, and nobody's edit
+	// reaches a track that did not ask for it; default true.
+	Snapshot *bool `json:"snapshot,omitempty"`
+	// Secrets that are snapshotted too. One that a controller owns is refused: the copy would go stale.
+	Secrets []string `json:"secrets,omitempty"`
+}
+
+// Snapshots reports whether configuration is snapshotted at all.
+func (c Config) Snapshots() bool { return c.Snapshot != nil && *c.Snapshot }
+
 // Target is the workload that gets the new image.
 type Target struct {
 	// Namespace of the Deployment and the Service.
 	Namespace string `json:"namespace"`
 	// Kind of the workload: Deployment (default), StatefulSet or DaemonSet; the other two need rolling.
 	Kind string `json:"kind,omitempty"`
-	// Deployment that exists already; it is the blue track. It also names a workload of another kind.
-	Deployment string `json:"deployment"`
+	// Deployment that exists already; it is the blue track, and Slipway makes and keeps the green one. It
+	// also names a workload of another kind.
+	Deployment string `json:"deployment,omitempty"`
+	// Tracks names two Deployments that a team keeps by hand, in place of deployment: the one that service
+	// selects is stable, the other gets the new image and stable's size, and nothing else of them is touched.
+	Tracks *TrackNames `json:"tracks,omitempty"`
 	// Service that callers use; default: the Deployment's name.
 	Service string `json:"service,omitempty"`
 	// Container that gets the image; default: the only container.
 	Container string `json:"container,omitempty"`
+	// AlsoSwitch are further Services that select the same pods, such as one for metrics. They are switched
+	// together with service; a release is refused while there is one that is not listed.
+	AlsoSwitch []string `json:"alsoSwitch,omitempty"`
+}
+
+// TrackNames are two Deployments of one service.
+type TrackNames struct {
+	// Blue is the one Deployment, such as app-blue.
+	Blue string `json:"blue"`
+	// Green is the other.
+	Green string `json:"green"`
 }
 
 // Traffic names the router; exactly one field is set.
@@ -183,6 +219,10 @@ type Canary struct {
 	ReadyWithin Duration `json:"readyWithin,omitempty"`
 	// SettleWithin bounds the wait until the router serves a new weight; default 1m, then undone.
 	SettleWithin Duration `json:"settleWithin,omitempty"`
+	// Settle is swap or return. With swap, the default, the new version stays on the track that it was
+	// released on. With return it is brought back onto the original Deployment after the bake, for teams
+	// whose tools apply that one again and again.
+	Settle string `json:"settle,omitempty"`
 }
 
 // BlueGreen makes the new version at full size beside the old one, tests it, and sends everybody to it
@@ -198,6 +238,8 @@ type BlueGreen struct {
 	ReadyWithin Duration `json:"readyWithin,omitempty"`
 	// SettleWithin bounds the wait until the router serves the switch; default 1m, then undone.
 	SettleWithin Duration `json:"settleWithin,omitempty"`
+	// Settle is swap or return, as for a canary; default swap.
+	Settle string `json:"settle,omitempty"`
 }
 
 // Rolling replaces the workload's own pods in batches, each checked before the next one begins. It needs

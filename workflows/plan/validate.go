@@ -55,6 +55,9 @@ func (p *Plan) check() []*Problem {
 		c.lane(*l)
 	}
 	c.freezes(p.Spec.Freeze)
+	if p.Spec.Config != nil {
+		c.config(*p.Spec.Config)
+	}
 	return c.problems
 }
 
@@ -64,9 +67,41 @@ func (c *checker) target(t Target) {
 	c.must(slices.Contains([]string{KindDeployment, KindStatefulSet, KindDaemonSet}, t.Kind), "spec.target.kind",
 		"must be %s, %s or %s", KindDeployment, KindStatefulSet, KindDaemonSet)
 	c.label("spec.target.service", t.Service, t.Deployment != "")
+	if t.Tracks != nil {
+		c.tracks(t)
+	}
 	c.label("spec.target.container", t.Container, false)
+	for i, name := range t.AlsoSwitch {
+		field := fmt.Sprintf("spec.target.alsoSwitch[%d]", i)
+		c.label(field, name, true)
+		c.must(name != t.Service, field, "is the Service itself")
+	}
 	// The candidate's name is the Deployment's with "-green" behind it.
 	c.must(len(t.Deployment) <= 57, "spec.target.deployment", "must be at most 57 characters, to leave room for a track's name")
+}
+
+// tracks are two Deployments that a team keeps by hand.
+func (c *checker) tracks(t Target) {
+	const at = "spec.target.tracks"
+	c.label(at+".blue", t.Tracks.Blue, true)
+	c.label(at+".green", t.Tracks.Green, true)
+	c.must(t.Tracks.Blue != t.Tracks.Green, at+".green", "must be another Deployment than blue")
+	c.must(t.Deployment == t.Tracks.Blue, "spec.target.deployment", "leave it out where tracks names both Deployments")
+	c.must(t.Service != "", "spec.target.service", "name the Service whose selector tells which of the tracks serves")
+	c.must(len(t.AlsoSwitch) == 0, "spec.target.alsoSwitch", "is not for tracks kept by hand: their other Services are left as they are")
+}
+
+func (c *checker) config(f Config) {
+	for i, name := range f.Secrets {
+		c.name(fmt.Sprintf("spec.config.secrets[%d]", i), name)
+	}
+	c.must(len(f.Secrets) == 0 || f.Snapshots(), "spec.config.secrets", "are snapshotted with the ConfigMaps; write snapshot: true, or leave both out")
+}
+
+// settle is what becomes of the roles of the tracks.
+func (c *checker) settle(field, settle string, t Target) {
+	c.must(settle == SettleSwap || settle == SettleReturn, field, "must be %s or %s", SettleSwap, SettleReturn)
+	c.must(settle != SettleReturn || t.Tracks == nil, field, "two tracks kept by hand are swapped; there is no original to return to")
 }
 
 func (c *checker) traffic(t Traffic) {
@@ -89,11 +124,13 @@ func (c *checker) strategy(s Spec) {
 		set++
 		c.canary(s.Strategy.Canary, s.Traffic)
 		c.testers("spec.strategy.canary.testers", s.Strategy.Canary.Testers, s.Traffic)
+		c.settle("spec.strategy.canary.settle", s.Strategy.Canary.Settle, s.Target)
 	}
 	if s.Strategy.BlueGreen != nil {
 		set++
 		c.blueGreen(s.Strategy.BlueGreen, s.Traffic)
 		c.must(s.Traffic.Replicas == nil, "spec.traffic.replicas", "the number of pods shifts a canary; to switch without a router write service: {}")
+		c.settle("spec.strategy.blueGreen.settle", s.Strategy.BlueGreen.Settle, s.Target)
 	}
 	if s.Strategy.Rolling != nil {
 		set++
@@ -110,6 +147,7 @@ func (c *checker) strategy(s Spec) {
 	}
 	c.must(s.Strategy.Rolling != nil || s.Target.Kind == KindDeployment, "spec.target.kind",
 		"only rolling releases a %s: a second one beside it would be another set of members; write strategy: {rolling: {}}", s.Target.Kind)
+	c.must(s.Strategy.Rolling == nil || s.Target.Tracks == nil, "spec.target.tracks", "rolling replaces the pods of one workload, and these are two; name canary or blueGreen, or one deployment")
 	c.must(s.Strategy.Rolling == nil || s.Traffic.Service == nil, "spec.traffic.service", "rolling switches no Service; leave spec.traffic out")
 	if s.Strategy.Canary != nil {
 		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}, or replicas: {}")

@@ -23,7 +23,7 @@
 // what a canary behind a router has from its beginning.
 //
 // The share is one of connections, not of requests: callers that keep connections open for long stay
-// where they are. An autoscaler that changes stable's size in a step changes the share; Verify refuses a
-// share above the weight, not one below it. Nothing counts requests by track here, so only the pods are
+// where they are. A target with an autoscaler is refused, since either track's would change the share. So does
+// somebody who scales stable in a step: Verify refuses a share above the weight, not one below it. Nothing counts requests by track here, so only the pods are
 // watched.
 package replicas

@@ -58,7 +58,7 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 // Point declares what the root Service selects.
 func (c *Client) Point(ctx context.Context, in activities.SetTrafficWeightIn, selector map[string]string) error {
 	return c.workloads.SwitchService(ctx, activities.SwitchServiceIn{
-		Write: in.Write, Namespace: in.Route.Namespace, Service: in.Route.Stable, Selector: selector,
+		Write: in.Write, Namespace: in.Route.Namespace, Service: in.Route.Stable, Selector: selector, Also: in.Route.Also,
 	})
 }
 

@@ -43,7 +43,7 @@ func TestInspectFindsGreenServing(t *testing.T) {
 	p.promote(t, image("v2"))
 	require.Empty(t, cmp.Diff(activities.Tracks{
 		Stable: "checkout-green", StableImage: image("v2"), StableSelector: greenLabels,
-		Candidate: "checkout", CandidateExists: true, CandidateImage: image("v1"),
+		Candidate: "checkout", CandidateExists: true, CandidateImage: image("v1"), CandidateReplicas: 2,
 		CandidateService: "checkout-blue", CandidateSelector: map[string]string{"app": "checkout", "tier": "web"},
 		Replicas: 2, Port: 80,
 	}, p.inspect(t, image("v3"))))
@@ -163,7 +163,8 @@ func TestInspectRefusesNamesThatSomebodyElseHasTaken(t *testing.T) {
 
 	p.foreignGreen(t)
 	_, err = p.workloads.Inspect(t.Context(), in)
-	require.EqualError(t, err, "Deployment "+p.target.Namespace+"/checkout-green exists and is not Slipway's; rename it, its name is needed for the green track")
+	require.EqualError(t, err, "Deployment "+p.target.Namespace+"/checkout-green exists and is not Slipway's; rename it, its name is needed for the green track, "+
+		"or name both in spec.target.tracks if they are two tracks that you keep by hand")
 	require.Equal(t, fault.Invalid, fault.Of(err))
 }
 

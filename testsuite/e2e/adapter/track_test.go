@@ -178,7 +178,8 @@ func TestALateSwitchOfAnOlderReleaseIsRefused(t *testing.T) {
 
 func (p *place) tryRetire(ctx context.Context, w activities.Write) error {
 	return p.workloads.RetireTrack(ctx, activities.RetireTrackIn{
-		Write: w, Namespace: p.target.Namespace, Deployment: "checkout-green", DeleteDeployment: true, DeleteService: "checkout-green",
+		Write: w, Namespace: p.target.Namespace, Deployment: "checkout-green", Target: p.target,
+		DeleteDeployment: true, DeleteService: "checkout-green",
 	})
 }
 

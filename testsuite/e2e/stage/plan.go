@@ -24,12 +24,16 @@ type Quick struct {
 	Selector bool
 	// Bake; default 2s. AskWithin; default 30s. ReadyWithin; default 30s.
 	Bake, AskWithin, ReadyWithin string
+	// Settle; default swap.
+	Settle string
 	// Deployment, Service and Route that the plan names; default: the shop's own.
 	Deployment, Service, Route string
 	// Name of the plan; default: the shop's.
 	Name string
 	// Lane in YAML's flow style; default: a lane without a cool-down, in which each has its turn.
 	Lane string
+	// AlsoSwitch are Services in YAML's flow style, such as "metrics, admin".
+	AlsoSwitch string
 }
 
 // Holding are steps of the given weights with one hold.
@@ -48,9 +52,9 @@ const quickPlan = `apiVersion: slipway.dev/v1alpha1
 kind: Plan
 metadata: {name: %[11]s, environment: test}
 spec:
-  target: {namespace: %[1]s, deployment: %[2]s, service: %[3]s}
+  target: {namespace: %[1]s, deployment: %[2]s, service: %[3]s, alsoSwitch: [%[14]s]}
   traffic: {%[4]s}
-  strategy: {%[5]s, bake: %[6]s, readyWithin: %[7]s, settleWithin: 20s}}
+  strategy: {%[5]s, bake: %[6]s, settle: %[13]s, readyWithin: %[7]s, settleWithin: 20s}}
   analysis:
     %[8]s
     warmUp: 1s
@@ -113,7 +117,7 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	}
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window,
-		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane))
+		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane), cmp.Or(q.Settle, "swap"), q.AlsoSwitch)
 	return p.write(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
 }
 

@@ -76,9 +76,21 @@ func TestARouteThatDoesNotNameTheServiceIsRefused(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "routeless"})
 	require.NoError(t, shop.CopyService(t.Context(), "second"))
 	before := snapshot(t, shop)
-	said, _ := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10), Service: "second"}, image(t, "v2")).end()
+	said, _ := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10), Service: "second", AlsoSwitch: "routeless"}, image(t, "v2")).end()
 	require.Equal(t, 1, said.Code)
 	require.Contains(t, said.Out, "HTTPRoute routeless/routeless sends nothing to Service second (it names: routeless)")
+	require.Contains(t, said.Out, "nothing was changed")
+	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+}
+
+func TestAServiceThatWouldMissTheNewVersionIsRefused(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "doubled"})
+	require.NoError(t, shop.CopyService(t.Context(), "metrics"))
+	before := snapshot(t, shop)
+	said, _ := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10)}, image(t, "v2")).end()
+	require.Equal(t, 1, said.Code)
+	require.Contains(t, said.Out, "Service doubled/metrics selects the pods of doubled too")
+	require.Contains(t, said.Out, "spec.target.alsoSwitch")
 	require.Contains(t, said.Out, "nothing was changed")
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
 }

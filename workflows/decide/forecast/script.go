@@ -143,7 +143,32 @@ func (s *script) finish(bake plan.Duration) {
 	if s.gateway() {
 		s.add(Step{What: "leave the route with one backend", Until: "served", Within: s.settle()})
 	}
-	s.leave("retire stable: scale it to zero", "slipway rollback "+s.plan.Metadata.Environment+"/"+s.plan.Metadata.Name)
+	wayBack := "slipway rollback " + s.plan.Metadata.Environment + "/" + s.plan.Metadata.Name
+	if !s.returns() {
+		s.leave("retire stable: scale it to zero", wayBack)
+		return
+	}
+	extra, ready := s.extra, s.ready()
+	s.leave("bring the new version back onto the original Deployment, if it is on the copy", wayBack)
+	last := &s.steps[len(s.steps)-1]
+	s.extra = extra
+	last.Until, last.Within, last.Extra, last.ExtraPods = "ready and served", ready+s.settle()+plan.Duration(decide.Drain), extra, s.extraPods()
+}
+
+// returns reports whether the new version does not stay where it was released.
+func (s *script) returns() bool {
+	if c := s.plan.Spec.Strategy.Canary; c != nil {
+		return c.Settle == plan.SettleReturn
+	}
+	return s.plan.Spec.Strategy.BlueGreen.Settle == plan.SettleReturn
+}
+
+// ready bounds the wait for pods.
+func (s *script) ready() plan.Duration {
+	if c := s.plan.Spec.Strategy.Canary; c != nil {
+		return c.ReadyWithin
+	}
+	return s.plan.Spec.Strategy.BlueGreen.ReadyWithin
 }
 
 // leave is the last step, from which on nothing is undone.
