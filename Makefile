@@ -62,7 +62,7 @@ bench-release: build
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build
 	mkdir -p workflows/testdata
-	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|AnAbort|BlueGreen|ByItsSelector|RolledBack' -record $(CURDIR)/workflows/testdata
+	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|AnAbort|BlueGreen|ByItsSelector|RolledBack|ARolling|ASecondRelease' -record $(CURDIR)/workflows/testdata
 
 ## picture: docs/watch.svg, anew, from a real release
 picture: build

@@ -19,6 +19,8 @@ type commands struct {
 	promoted *Command
 	paused   bool
 	question *question
+	// hurriable says that the release steps back in no hurry, which an abort can change.
+	hurriable bool
 	// heard counts the commands that were obeyed, and the signals that were refused.
 	heard int
 }
@@ -85,6 +87,8 @@ func (r *release) refusal(name string, cmd Command) error {
 		return nil
 	case r.status.Phase.Ended():
 		return stop("the release has ended: %s", r.status.Phase)
+	case r.hurriable && name == Abort && cmd.Reason != "":
+		return nil
 	case r.status.Phase == Undoing || r.aborted != nil:
 		return stop("the release is being undone")
 	case r.status.Phase == Retiring:

@@ -58,7 +58,9 @@ func moments(t *testing.T, p plan.Plan, test func(*testing.T, time.Duration)) {
 
 func TestAFreezeAtAnyTimeHoldsAndThenTheReleaseGoesOn(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		moments(t, p, func(t *testing.T, at time.Duration) {
+			t.Helper()
 			r := prepare(t, p)
 			until := at + 5*time.Hour
 			r.hear(at, workflows.HoldsSignal, frozenUntil(until))
@@ -70,19 +72,27 @@ func TestAFreezeAtAnyTimeHoldsAndThenTheReleaseGoesOn(t *testing.T) {
 
 func TestAReleaseThatIsHeldCanBeAborted(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		moments(t, p, func(t *testing.T, at time.Duration) {
+			t.Helper()
 			r := prepare(t, p)
 			r.hear(at, workflows.HoldsSignal, stopped())
 			r.at(at+3*time.Hour, workflows.Abort, by("bob"))
 			r.run().undone("aborted by bob: said bob")
-			require.Less(t, r.status.Ended.Sub(r.status.Started), at+3*time.Hour+5*time.Second)
+			back := 5 * time.Second
+			if c := p.Spec.Strategy.Canary; c != nil {
+				back += time.Duration(len(c.Steps)) * c.StepBack.D()
+			}
+			require.Less(t, r.status.Ended.Sub(r.status.Started), at+3*time.Hour+back)
 		})
 	})
 }
 
 func TestAThawEndsAFreezeBeforeItsTime(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		moments(t, p, func(t *testing.T, at time.Duration) {
+			t.Helper()
 			r := prepare(t, p)
 			r.hear(at, workflows.HoldsSignal, frozenUntil(24*time.Hour))
 			r.hear(at+3*time.Hour, workflows.HoldsSignal, workflows.Held{})
@@ -119,6 +129,7 @@ func TestAFreezeSaysWhatItIsAndWhatHappensThen(t *testing.T) {
 
 func TestAFreezeOfThePlanHolds(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		p.Spec.Freeze = []plan.Freeze{{From: "2030-01-01T09:00:10Z", To: "2030-01-01T14:00:00Z", Reason: "fair"}}
 		r := prepare(t, p)
 		r.run().promoted()
@@ -168,6 +179,18 @@ func TestNothingHoldsARollback(t *testing.T) {
 	r.workflow, r.world.Bake, r.in.Holds = "Rollback", time.Minute, stopped().Holds
 	r.run().promoted()
 	require.Less(t, r.status.Ended.Sub(r.status.Started), 5*time.Minute)
+}
+
+func TestAHotfixTakesThePlaceOfAReleaseAtAnyTime(t *testing.T) {
+	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
+		moments(t, p, func(t *testing.T, at time.Duration) {
+			t.Helper()
+			r := prepare(t, p)
+			r.hear(at, workflows.YieldSignal, decide.Yield{To: "checkout-new", By: "bob", Anyway: true})
+			r.run().undone("preempted by the hotfix checkout-new")
+		})
+	})
 }
 
 func TestAReleaseMakesRoomForAnotherOne(t *testing.T) {

@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,20 @@ const gateAsks = 5*time.Minute + 21*time.Second
 func (r *release) when(text string) time.Duration {
 	r.t.Helper()
 	for _, line := range r.world.Timeline() {
+		if at, what, _ := strings.Cut(line, "  "); strings.Contains(what, text) {
+			d, err := time.ParseDuration(at)
+			require.NoError(r.t, err)
+			return d
+		}
+	}
+	require.Fail(r.t, "never happened: "+text, r.story())
+	return 0
+}
+
+// last reports the time since the beginning of the last line of the timeline that contains text.
+func (r *release) last(text string) time.Duration {
+	r.t.Helper()
+	for _, line := range slices.Backward(r.world.Timeline()) {
 		if at, what, _ := strings.Cut(line, "  "); strings.Contains(what, text) {
 			d, err := time.ParseDuration(at)
 			require.NoError(r.t, err)

@@ -51,7 +51,9 @@ type release struct {
 // pace is how long a strategy waits for what, and where it leaves the new version.
 type pace struct {
 	bake, ready, settle plan.Duration
-	returns             bool
+	// stepBack is how long an undo stays at each lower step; zero: it takes none.
+	stepBack plan.Duration
+	returns  bool
 }
 
 // tempo is the pace of the strategy that a plan names.
@@ -60,7 +62,7 @@ func tempo(s plan.Strategy) pace {
 	case s.Canary != nil:
 		return pace{
 			bake: s.Canary.Bake, ready: s.Canary.ReadyWithin, settle: s.Canary.SettleWithin,
-			returns: s.Canary.Settle == plan.SettleReturn,
+			stepBack: s.Canary.StepBack, returns: s.Canary.Settle == plan.SettleReturn,
 		}
 	case s.Rolling != nil:
 		return pace{bake: s.Rolling.Bake, ready: s.Rolling.ReadyWithin}

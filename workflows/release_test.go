@@ -87,6 +87,13 @@ func sized() plan.Plan {
 	return p
 }
 
+// leisurely is the plan with an undo that takes the steps back.
+func leisurely() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.StepBack = minutes(3)
+	return p
+}
+
 // byPods is a plan without a router, of 25 % and 50 %.
 func byPods() plan.Plan {
 	p := twoSteps()
@@ -143,7 +150,8 @@ func unmeasured() plan.Plan {
 func strategies() map[string]plan.Plan {
 	return map[string]plan.Plan{
 		"canary": twoSteps(), "canary with testers": tested(), "canary sized for its weight": sized(), "canary by the number of pods": byPods(),
-		"blue-green": blueGreen(), "blue-green without a router": selector(),
+		"canary that steps back": leisurely(),
+		"blue-green":             blueGreen(), "blue-green without a router": selector(),
 		"rolling": inBatches(), "rolling without metrics": unmeasured(),
 	}
 }

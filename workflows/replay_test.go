@@ -17,13 +17,16 @@ import (
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 7, "canary and blue-green, each promoted, undone and aborted, and a rollback")
+	require.Len(t, files, 12, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, and a lane")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflow(workflows.Canary)
 			replayer.RegisterWorkflow(workflows.BlueGreen)
+			replayer.RegisterWorkflow(workflows.Rolling)
 			replayer.RegisterWorkflow(workflows.Rollback)
+			replayer.RegisterWorkflow(workflows.RolloutUndo)
+			replayer.RegisterWorkflow(workflows.Lane)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}

@@ -66,16 +66,21 @@ func (r *release) why(cause error) string {
 // shiftBack sends every request to stable. The write waits for nothing; what the router says about it
 // is checked afterwards, and the candidate is kept until it has agreed.
 func (r *release) shiftBack(ctx workflow.Context) error {
-	err := do(ctx, undoing(), "Send all requests to "+r.tracks.Stable, traffic.SetTrafficWeight,
-		activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: 0})
-	if err != nil {
-		return err
-	}
-	if err := r.weighed(ctx, 0); err != nil {
+	r.stepBack(ctx)
+	if err := r.leaveAt(ctx, 0, "Send all requests to "+r.tracks.Stable); err != nil {
 		return err
 	}
 	r.note(ctx, "sent all requests to %s", r.tracks.Stable)
 	return r.settled(ctx, 0)
+}
+
+// leaveAt declares a lower weight, and does not wait until it is served.
+func (r *release) leaveAt(ctx workflow.Context, weight int, summary string) error {
+	err := do(ctx, undoing(), summary, traffic.SetTrafficWeight, activities.SetTrafficWeightIn{Write: r.write(), Route: r.route, Weight: weight})
+	if err != nil {
+		return err
+	}
+	return r.weighed(ctx, weight)
 }
 
 // pointService declares which track callers inside the cluster reach.

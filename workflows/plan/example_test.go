@@ -3,13 +3,38 @@
 package plan_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
+
+// whole is a block of a page that can be saved and released as it is.
+var whole = regexp.MustCompile("(?ms)^```yaml\n(apiVersion: slipway.dev/[^\n]*\nkind: Plan\n.*?)^```$")
+
+func TestEveryPlanOfThePagesLoadsAndIsShort(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	strategies := map[string]bool{}
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for i, block := range whole.FindAllStringSubmatch(string(text), -1) {
+			t.Run(fmt.Sprintf("%s %d", filepath.Base(page), i+1), func(t *testing.T) {
+				p := load(t, block[1])
+				require.LessOrEqual(t, strings.Count(block[1], "\n"), 20)
+				strategies[p.Spec.Strategy.Name()] = true
+			})
+		}
+	}
+	require.Equal(t, map[string]bool{plan.StrategyCanary: true, plan.StrategyBlueGreen: true, plan.StrategyRolling: true}, strategies)
+}
 
 func TestEveryExampleLoadsAndIsShort(t *testing.T) {
 	files, err := filepath.Glob("../../deploy/example/*.yaml")

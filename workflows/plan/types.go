@@ -219,6 +219,10 @@ type Canary struct {
 	ReadyWithin Duration `json:"readyWithin,omitempty"`
 	// SettleWithin bounds the wait until the router serves a new weight; default 1m, then undone.
 	SettleWithin Duration `json:"settleWithin,omitempty"`
+	// StepBack makes an undo go back through the lower steps and stay this long, up to 10m, at each, for a
+	// stable version that cannot take all requests at once. Left out, everything is sent back in one write.
+	// Another abort meanwhile hurries it.
+	StepBack Duration `json:"stepBack,omitempty"`
 	// Settle is swap or return. With swap, the default, the new version stays on the track that it was
 	// released on. With return it is brought back onto the original Deployment after the bake, for teams
 	// whose tools apply that one again and again.

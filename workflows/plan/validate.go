@@ -18,6 +18,9 @@ const (
 	maxQueue  = 20
 )
 
+// maxStepBack bounds how long an undo stays at each lower step.
+const maxStepBack = Duration(10 * time.Minute)
+
 // checker collects problems.
 type checker struct{ problems []*Problem }
 
@@ -280,6 +283,8 @@ func (c *checker) canary(s *Canary, t Traffic) {
 	const at = "spec.strategy.canary"
 	c.must(s.Sizing == SizingFull || s.Sizing == SizingWeight, at+".sizing", "must be %s or %s", SizingFull, SizingWeight)
 	c.must(t.Replicas == nil || s.Sizing != SizingFull, at+".sizing", "with traffic.replicas the candidate's pods are its weight; leave sizing out")
+	c.must(s.StepBack >= 0 && s.StepBack <= maxStepBack, at+".stepBack", "must be at most %s: users stay on a version that is not wanted for so long at each step", maxStepBack)
+	c.must(s.StepBack == 0 || t.Replicas == nil, at+".stepBack", "is not possible with traffic.replicas, where a weight is made of pods")
 	c.must(len(s.Steps) > 0, at+".steps", "give at least one step, such as {weight: 10, hold: 5m}")
 	c.must(len(s.Steps) <= maxSteps, at+".steps", "at most %d steps", maxSteps)
 	before := 0

@@ -4,6 +4,7 @@ package adapter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func (p *place) budget(t *testing.T, name string, selector metav1.LabelSelector)
 	t.Helper()
 	_, err := world.Kube.PolicyV1().PodDisruptionBudgets(p.target.Namespace).Create(t.Context(), &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "pay"}},
-		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromString("50%")), Selector: &selector},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: new(intstr.FromString("50%")), Selector: &selector},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 }
@@ -63,7 +64,7 @@ func TestABudgetFollowsTheGreenTrackAndGoesWithIt(t *testing.T) {
 		p.deploy(t, tracks, image("v2"), write(1, step+1))
 		after := p.budgets(t)
 		require.Len(t, after, 3)
-		require.Empty(t, cmp.Diff(policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromString("50%")), Selector: &greenSelector}, after["checkout-green"]))
+		require.Empty(t, cmp.Diff(policyv1.PodDisruptionBudgetSpec{MinAvailable: new(intstr.FromString("50%")), Selector: &greenSelector}, after["checkout-green"]))
 		delete(after, "checkout-green")
 		require.Empty(t, cmp.Diff(before, after))
 	}
@@ -117,7 +118,7 @@ func from(selectors ...metav1.LabelSelector) []networkingv1.NetworkPolicyPeer {
 func TestNetworkPoliciesFollowTheGreenTrackAsSubjectAndAsPeer(t *testing.T) {
 	p := open(t)
 	db, gateway := metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, metav1.LabelSelector{MatchLabels: map[string]string{"app": "gateway"}}
-	ports := []networkingv1.NetworkPolicyPort{{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(5432))}}
+	ports := []networkingv1.NetworkPolicyPort{{Protocol: ptr.To(corev1.ProtocolTCP), Port: new(intstr.FromInt32(5432))}}
 	ingress, egress := networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress
 	p.policy(t, "deny-all", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{ingress, egress}})
 	p.policy(t, "checkout", networkingv1.NetworkPolicySpec{
@@ -164,10 +165,14 @@ func TestPoliciesStayUntilTheLastPodOfTheirTrackHasEnded(t *testing.T) {
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	eventually(t, func(ctx context.Context) error {
-		if err := p.tryRetire(ctx, write(1, 2)); err == nil || !strings.Contains(err.Error(), "pods of the green track of checkout have not ended yet (1 left)") {
-			return fmt.Errorf("retired with: %v", err)
+		err := p.tryRetire(ctx, write(1, 2))
+		switch {
+		case err == nil:
+			return errors.New("retired, with a pod left")
+		case strings.Contains(err.Error(), "pods of the green track of checkout have not ended yet (1 left)"):
+			return nil
 		}
-		return nil
+		return err
 	})
 	require.Contains(t, p.policies(t), "checkout-green")
 	_, err = pods.Patch(t.Context(), "last", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})

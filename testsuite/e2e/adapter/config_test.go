@@ -11,14 +11,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-var snapshots = plan.Config{Snapshot: ptr.To(true)}
+var snapshots = plan.Config{Snapshot: new(true)}
 
 // configured makes a pod template name ConfigMaps in every way there is.
 func configured(d *appsv1.Deployment, _ *corev1.Service, _ *gatewayv1.HTTPRoute) {
@@ -37,7 +36,7 @@ func configured(d *appsv1.Deployment, _ *corev1.Service, _ *gatewayv1.HTTPRoute)
 	pod.Containers = append(pod.Containers, corev1.Container{Name: "sidecar", Image: image("v0"), Env: []corev1.EnvVar{{
 		Name: "A", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref("one"), Key: "a"}},
 	}, {
-		Name: "B", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref("missing"), Key: "b", Optional: ptr.To(true)}},
+		Name: "B", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref("missing"), Key: "b", Optional: new(true)}},
 	}}})
 }
 

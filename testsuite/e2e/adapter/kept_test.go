@@ -85,7 +85,10 @@ func TestTracksKeptByHandThatCannotBeToldApartAreRefused(t *testing.T) {
 		says   string
 	}{
 		"the Service selects both": {
-			func(t *testing.T, p *place) { p.pointApp(t, map[string]string{"app": "app"}, write(1, 1)) },
+			func(t *testing.T, p *place) {
+				t.Helper()
+				p.pointApp(t, map[string]string{"app": "app"}, write(1, 1))
+			},
 			fault.Invalid, "which are the pods of both app-blue and app-green; it must select one of them",
 		},
 		"green does not exist": {
@@ -94,6 +97,7 @@ func TestTracksKeptByHandThatCannotBeToldApartAreRefused(t *testing.T) {
 		},
 		"green is paused": {
 			func(t *testing.T, p *place) {
+				t.Helper()
 				p.editDeployment(t, "app-green", func(d *appsv1.Deployment) { d.Spec.Paused = true })
 			},
 			fault.Invalid, "app-green is paused; run `kubectl rollout resume` first",

@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -49,7 +48,7 @@ func TestSecretsAreSnapshottedOnlyWhereThePlanNamesThem(t *testing.T) {
 	p := open(t, configured)
 	p.target.Container = "shop"
 	p.putSecret(t, "key", "first")
-	config := plan.Config{Snapshot: ptr.To(true), Secrets: []string{"key"}}
+	config := plan.Config{Snapshot: new(true), Secrets: []string{"key"}}
 	inspect := func() error {
 		_, err := p.workloads.Inspect(t.Context(), activities.InspectTargetIn{Target: p.target, Config: config, Image: image("v2")})
 		return err
@@ -79,7 +78,7 @@ func TestASecretThatSomebodyRenewsIsNotSnapshotted(t *testing.T) {
 	p := open(t)
 	p.grantSecrets(t)
 	p.putSecret(t, "cert", "first", metav1.OwnerReference{APIVersion: "cert-manager.io/v1", Kind: "Certificate", Name: "shop", UID: "1"})
-	in := activities.InspectTargetIn{Target: p.target, Config: plan.Config{Snapshot: ptr.To(true), Secrets: []string{"cert"}}, Image: image("v2")}
+	in := activities.InspectTargetIn{Target: p.target, Config: plan.Config{Snapshot: new(true), Secrets: []string{"cert"}}, Image: image("v2")}
 	eventually(t, func(ctx context.Context) error {
 		if _, err := p.workloads.Inspect(ctx, in); fault.Of(err) == fault.Denied {
 			return err

@@ -2,8 +2,8 @@
 
 // Command demo shows three releases on a real cluster that it starts on this machine: a good one, a
 // bad one, and one whose worker is killed in the middle; with -stories=all also the other strategies and
-// a rollback. It ends with a table, writes the same as
-// demo-report.json, and fails when any story went another way than it should.
+// their ways back. It ends with a table, writes the same as demo-report.json, and fails when any story went
+// another way than it should.
 package main
 
 import (
@@ -104,7 +104,7 @@ func run(ctx context.Context, o options, out *os.File, now func() time.Time) (er
 
 // prepare opens the shop and writes the plan where a person can look at it.
 func (d *demo) prepare(ctx context.Context) error {
-	for _, strategy := range []string{plan.StrategyCanary, plan.StrategyBlueGreen} {
+	for _, strategy := range []string{plan.StrategyCanary, plan.StrategyBlueGreen, plan.StrategyRolling} {
 		text, err := plans.ReadFile("plans/" + strategy + ".yaml")
 		if err != nil {
 			return fmt.Errorf("find plan: %w", err)

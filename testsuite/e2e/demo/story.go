@@ -33,9 +33,9 @@ const intoHold = 2 * time.Second
 // story is one release, and how it should go.
 type story struct {
 	name, title string
-	// strategy whose plan is released; rollback needs none.
+	// strategy whose plan is released. A rollback needs no plan, an undo that of the rolling release.
 	strategy string
-	// version that is released, or that a rollback brings back.
+	// version that is released, or that a rollback or an undo brings back.
 	version string
 	env     map[string]string
 	// during happens while the release runs.
@@ -76,6 +76,14 @@ func longer() []story {
 		{
 			name: "rollback", title: "A rollback: v5 was promoted and is not wanted after all; v4 comes back",
 			strategy: workflows.StrategyRollback, version: "v4", want: promoted, shares: []int{100, 0},
+		},
+		{
+			name: "rolling", title: "Rolling: v6 replaces the pods in place, one first, then all others",
+			strategy: plan.StrategyRolling, version: "v6", want: promoted,
+		},
+		{
+			name: "undo", title: "An undo of a rolling release: the revision before it, v4, is brought back",
+			strategy: workflows.StrategyRolloutUndo, version: "v4", want: promoted,
 		},
 	}
 }
@@ -131,8 +139,11 @@ func (d *demo) tell(ctx context.Context, number int, s story) (Result, error) {
 
 // command is what a person would type.
 func (d *demo) command(s story, image string) []string {
-	if s.strategy == workflows.StrategyRollback {
+	switch s.strategy {
+	case workflows.StrategyRollback:
 		return []string{"rollback", "demo/shop", "--watch"}
+	case workflows.StrategyRolloutUndo:
+		return []string{"undo", "-f", d.plan(plan.StrategyRolling), "--watch"}
 	}
 	return []string{"release", "-f", d.plan(s.strategy), "--image", image, "--watch"}
 }

@@ -30,7 +30,7 @@ func TestABlueGreenReleaseIsTestedWhereNobodyIsAndSwitchesEverybodyAtOnce(t *tes
 	require.Positive(t, seen.ByVersion["v2"])
 	atRest(t, shop, v2)
 	require.LessOrEqual(t, len(eventsOf(t, shop)), 120)
-	keepHistory(t, shop, "bluegreen-promoted")
+	keepHistory(t, shop.Lane(), "bluegreen-promoted")
 }
 
 func TestABlueGreenReleaseThatFailsItsPreviewReachesNobody(t *testing.T) {
@@ -44,7 +44,7 @@ func TestABlueGreenReleaseThatFailsItsPreviewReachesNobody(t *testing.T) {
 	require.Zero(t, seen.Failed, seen.Errors)
 	require.Zero(t, seen.ByVersion["v3"])
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
-	keepHistory(t, shop, "bluegreen-undone")
+	keepHistory(t, shop.Lane(), "bluegreen-undone")
 }
 
 func TestABlueGreenReleaseThatTurnsBadAfterTheSwitchIsSwitchedBack(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAServiceWithoutARouterIsSwitchedByItsSelector(t *testing.T) {
 	require.Zero(t, seen.Failed, seen.Errors)
 	require.Positive(t, seen.ByVersion["v2"])
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
-	keepHistory(t, shop, "bluegreen-aborted")
+	keepHistory(t, shop.Lane(), "bluegreen-aborted")
 
 	v3 := image(t, "v3") // the other one is in quarantine
 	r = begin(t, shop, stage.Quick{BlueGreen: " ", Selector: true}, v3)
@@ -105,11 +105,15 @@ func TestAFinishedReleaseIsRolledBack(t *testing.T) {
 		atRest(t, shop, want)
 	}
 	back(v2)
-	keepHistory(t, shop, "rollback-promoted")
+	keepHistory(t, shop.Lane(), "rollback-promoted")
 
 	all, err := world.Slipway(t.Context(), "rollback", shop.Lane(), "--list", "-o", "json")
 	require.NoError(t, err)
-	back(v3, "--to", releaseOf(t, all.Out, v3))
+	said, err = world.Slipway(t.Context(), "rollback", shop.Lane(), "--to", releaseOf(t, all.Out, v3))
+	require.NoError(t, err)
+	require.Equal(t, 1, said.Code)
+	require.Contains(t, said.Err, "is in quarantine")
+	back(v3, "--to", releaseOf(t, all.Out, v3), "--override", "v3 was not the cause")
 
 	said, err = world.Slipway(t.Context(), "rollback", shop.Lane(), "--to", "rollback-nobody")
 	require.NoError(t, err)

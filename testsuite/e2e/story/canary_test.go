@@ -30,7 +30,7 @@ func TestAGoodReleaseReachesEverybodyWithoutAFailedRequest(t *testing.T) {
 	require.Zero(t, seen.Failed, seen.Errors)
 	require.Positive(t, seen.ByVersion["v2"])
 	atRest(t, shop, v2)
-	keepHistory(t, shop, "canary-promoted")
+	keepHistory(t, shop.Lane(), "canary-promoted")
 
 	// The roles have swapped: the next release goes the other way.
 	v3 := image(t, "v3")
@@ -52,7 +52,7 @@ func TestABadReleaseIsTakenBackAtItsFirstWeightAndLeavesNoTrace(t *testing.T) {
 	require.Equal(t, []int{10, 0}, r.shares())
 	require.Zero(t, seen.FailedByVersion["v1"])
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
-	keepHistory(t, shop, "canary-undone")
+	keepHistory(t, shop.Lane(), "canary-undone")
 }
 
 func TestALateFaultIsTakenBackFromTheBake(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAnAbortTakesEverythingBack(t *testing.T) {
 	require.Equal(t, []int{10, 0}, r.shares())
 	require.Zero(t, seen.Failed, seen.Errors)
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
-	keepHistory(t, shop, "canary-aborted")
+	keepHistory(t, shop.Lane(), "canary-aborted")
 
 	late, err := world.Slipway(t.Context(), "abort", shop.Lane(), "--reason", "once more")
 	require.NoError(t, err)

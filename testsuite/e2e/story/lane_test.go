@@ -55,6 +55,7 @@ func TestASecondReleaseOfTheSameServiceWaitsForTheFirst(t *testing.T) {
 	require.Equal(t, []int{10, 100, 0, 10, 100, 0}, first.shares())
 	require.Zero(t, seen.Failed, seen.Errors)
 	atRest(t, shop, v3)
+	keepHistory(t, "lane/"+shop.Lane(), "lane")
 }
 
 func TestAHotfixPreemptsWhatRuns(t *testing.T) {

@@ -177,13 +177,13 @@ func atRest(t *testing.T, shop *stage.Shop, serves string) {
 	require.Empty(t, spare)
 }
 
-// keepHistory writes the newest history of a shop for the replay tests, where that was asked for.
-func keepHistory(t *testing.T, shop *stage.Shop, name string) {
+// keepHistory writes the newest history of a workflow for the replay tests, where that was asked for.
+func keepHistory(t *testing.T, workflow, name string) {
 	t.Helper()
 	if *record == "" {
 		return
 	}
-	h, err := stage.History(t.Context(), temporal, shop.Lane())
+	h, err := stage.History(t.Context(), temporal, workflow)
 	require.NoError(t, err)
 	text, err := protojson.Marshal(h)
 	require.NoError(t, err)

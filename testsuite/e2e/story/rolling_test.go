@@ -40,6 +40,19 @@ func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
 		require.Positive(t, seen.ByVersion["v3"])
 		require.Greater(t, seen.ByVersion["v1"], seen.ByVersion["v3"])
 		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+		keepHistory(t, shop.Lane(), "rolling-undone")
+	})
+
+	t.Run("an abort brings the revision back that ran before", func(t *testing.T) {
+		r := roll("v5", "v5", "30s")
+		r.until("the first batch is watched", func() bool { return detailsContain(t, shop, "batch 1 is judged") })
+		r.tell("abort", shop.Lane(), "--reason", "changed my mind")
+		said, seen := r.end()
+		require.Equal(t, 2, said.Code, said.Err+said.Out)
+		require.Contains(t, said.Out, "aborted by ada: changed my mind")
+		require.Zero(t, seen.Failed, seen.Errors)
+		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+		keepHistory(t, shop.Lane(), "rolling-aborted")
 	})
 
 	t.Run("a good version reaches everybody", func(t *testing.T) {
@@ -49,6 +62,7 @@ func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
 		require.Zero(t, seen.Failed, "%v %v", seen.FailedByVersion, seen.Errors)
 		require.Positive(t, seen.ByVersion["v2"])
 		atRest(t, shop, image(t, "v2"))
+		keepHistory(t, shop.Lane(), "rolling-promoted")
 		now := snapshot(t, shop)
 		require.Empty(t, cmp.Diff(before.Deployments["rolling"].Strategy, now.Deployments["rolling"].Strategy))
 	})
@@ -74,6 +88,7 @@ func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
 		require.Zero(t, said.Code, said.Err+said.Out)
 		require.Zero(t, seen.Failed, seen.Errors)
 		require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+		keepHistory(t, shop.Lane(), "undo-promoted")
 	})
 
 	// Last, because its pods answer badly to their very end.

@@ -78,7 +78,8 @@ func TestACandidateSizedForItsWeightGrowsBeforeTheWeightComes(t *testing.T) {
 	require.Zero(t, said.Code, said.Err+said.Out)
 	require.Zero(t, seen.Failed, seen.Errors)
 	atRest(t, shop, v2)
-	require.Equal(t, 2, scheduled(eventsOf(t, shop), "SizeCandidate"))
+	require.Equal(t, 1, scheduled(eventsOf(t, shop), "SizeCandidate"), "for the second step")
+	require.Equal(t, 1, scheduled(eventsOf(t, shop), "ResizeCandidate"), "for the promotion, at which stable's size counts")
 }
 
 // scheduled counts the activities of one type.

@@ -92,12 +92,28 @@ func (s *script) deploy(within plan.Duration) {
 	s.add(Step{What: "deploy the candidate, of stable's size", Until: "ready", Within: within})
 }
 
-// serve is how the candidate's first requests come back: the router confirms it, and the pods drain.
+// serve is how the candidate's requests come back: step by step where the plan says so, then the router
+// confirms it, and the pods drain.
 func (s *script) serve() {
-	if s.undoWithin == 0 {
-		s.push("send all requests back to stable")
-		s.undoWithin = s.settle() + plan.Duration(decide.Drain)
+	slow := s.stepBack()
+	if s.undoWithin > 0 {
+		s.undoWithin += slow
+		return
 	}
+	back := "send all requests back to stable"
+	if slow > 0 {
+		back += fmt.Sprintf(", staying %s at each lower step", slow)
+	}
+	s.push(back)
+	s.undoWithin = s.settle() + plan.Duration(decide.Drain)
+}
+
+// stepBack is how long an undo stays at each lower step; zero: it takes none.
+func (s *script) stepBack() plan.Duration {
+	if c := s.plan.Spec.Strategy.Canary; c != nil {
+		return c.StepBack
+	}
+	return 0
 }
 
 // shift sends the candidate its share and watches it.
