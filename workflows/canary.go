@@ -120,9 +120,7 @@ func (c *canary) forward(ctx workflow.Context) error {
 
 // climb takes the steps one after the other, until a person says that it is enough.
 func (c *canary) climb(ctx workflow.Context) error {
-	if err := c.enter(ctx, Stepping); err != nil {
-		return err
-	}
+	c.status.Phase = Stepping // searched for from the moment of the first weight
 	for i := range c.plan.Steps {
 		if c.promoted != nil {
 			c.status.Track[i].State = Skipped

@@ -4,6 +4,7 @@ package story_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,24 @@ func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testin
 	}
 	require.Equal(t, events["2s"], events["5s"])
 	require.LessOrEqual(t, events["5s"], 200)
+}
+
+func TestGatesCostLittleHistory(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "gates"})
+	weights, steps := []int{5, 20, 40}, []string(nil)
+	for _, w := range weights {
+		steps = append(steps, fmt.Sprintf("{weight: %d, hold: 2s, gate: {approvers: [bob], within: 1m}}", w))
+	}
+	r := begin(t, shop, stage.Quick{Steps: append(steps, stage.Holding("2s", 60, 80)...)}, image(t, "v2"))
+	for _, w := range weights {
+		r.until(fmt.Sprintf("people are asked at %d %%", w), func() bool {
+			return detailsContain(t, shop, fmt.Sprintf("%d %% on the candidate", w)) && detailsContain(t, shop, "approval by 1 of [bob]")
+		})
+		r.tell("approve", shop.Lane(), "--by", "bob")
+	}
+	said, _ := r.end()
+	require.Zero(t, said.Code, said.Err+said.Out)
+	require.LessOrEqual(t, len(eventsOf(t, shop)), 200)
 }
 
 func eventsOf(t *testing.T, shop *stage.Shop) []*history.HistoryEvent {

@@ -4,6 +4,7 @@ package story_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +27,14 @@ func TestTestersReachTheCandidateEveryTimeAndTheVerdictDoesNotCountThem(t *testi
 		next := image(t, c.version)
 		r := begin(t, shop, stage.Quick{Steps: stage.Holding("6s", 10), Canary: c.testers}, next)
 		r.untilShare(10)
-		testers := load.Start(load.Options{URL: world.Gateway + "/", Host: shop.Host, Rate: 50, Header: http.Header{c.header: {c.value}}})
+		knocks := load.Options{URL: world.Gateway + "/", Host: shop.Host, Rate: 50, Header: http.Header{c.header: {c.value}}}
+		door := load.Start(knocks)
+		// A gateway may say that it has a route a moment before it serves it.
+		r.until("the gateway serves the testers' route", func() bool {
+			return slices.ContainsFunc(door.Results(), func(k load.Result) bool { return k.Version == c.version })
+		})
+		require.Zero(t, door.Stop().Failed)
+		testers := load.Start(knocks)
 		r.until("testers have asked often", func() bool { return len(testers.Results()) > 150 })
 		asked := testers.Stop()
 		require.Equal(t, map[string]int{c.version: asked.Requests}, asked.ByVersion)
