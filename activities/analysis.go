@@ -6,10 +6,9 @@ import (
 	"context"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -17,7 +16,8 @@ import (
 type WatchIn struct {
 	Analysis plan.Analysis `json:"analysis"`
 	Route    Route         `json:"route"`
-	// Start of the step, by the workflow's clock; requests before Start + WarmUp do not count.
+	// Start of the watch, by the workflow's clock. Where the weight is new, requests before Start + WarmUp do not
+	// count.
 	Start time.Time `json:"start"`
 	// HoldUntil is the earliest end. The verdict is given then, or earlier if it is fail.
 	HoldUntil time.Time `json:"holdUntil"`
@@ -32,6 +32,19 @@ type WatchIn struct {
 	InPlace bool `json:"inPlace,omitempty"`
 	// Reference is what stable did when it last served beside the candidate, or before the release.
 	Reference decide.Counts `json:"reference"`
+	// History is what was known of stable before the release.
+	History judge.History `json:"history,omitzero"`
+	// State is what the watch before this one has left: evidence goes on from step to step.
+	State judge.State `json:"state,omitzero"`
+}
+
+// settings are how this watch judges.
+func (in WatchIn) settings() judge.Settings {
+	p := judge.New(in.Analysis, in.History)
+	if in.InPlace || in.CandidateOnly {
+		p = p.Against(in.Reference)
+	}
+	return p
 }
 
 // Watched is a verdict with the numbers it rests on.
@@ -39,24 +52,33 @@ type Watched struct {
 	Verdict decide.Verdict `json:"verdict"`
 	// Stable is what stable did during the watch.
 	Stable decide.Counts `json:"stable"`
+	// State is for the next watch of the release.
+	State judge.State `json:"state,omitzero"`
 }
 
-// Sample is the growth of both tracks' counters since the last look.
-type Sample struct {
-	Stable, Candidate decide.Counts
+// ReadIn asks for what both tracks did since the end of the last tick that was used.
+type ReadIn struct {
+	Analysis plan.Analysis
+	Route    Route
+	After    time.Time
 }
 
-// Source reads request counters. Positions are opaque to the caller: it hands back what it got, so
-// that every second is counted once and a worker's death loses nothing.
+// Reading are the ticks that are complete, in their order, one interval apart; none, if it is too early. Next is
+// when it makes sense to look again.
+type Reading struct {
+	Ticks []judge.Tick
+	Next  time.Time
+}
+
+// Source reads request counters. What it returns depends on ReadIn and on the counters alone, so that a
+// worker's death loses nothing and no second is counted twice.
 type Source interface {
-	// Check refuses a source that does not answer or does not know the route's stable backend.
-	Check(context.Context, plan.Analysis, Route) error
-	// Read returns what happened since position; an empty position only sets the mark.
-	Read(ctx context.Context, analysis plan.Analysis, route Route, position Position) (Sample, Position, error)
+	// Check refuses a source that does not answer or does not know the route's stable backend, and returns what
+	// it knows of stable's past.
+	Check(context.Context, plan.Analysis, Route) (judge.History, error)
+	// Read returns the ticks that are complete.
+	Read(context.Context, ReadIn) (Reading, error)
 }
-
-// Position is the last value seen of every counter series, by series name.
-type Position map[string]float64
 
 // Analysis judges a candidate by its requests.
 type Analysis struct {
@@ -64,94 +86,111 @@ type Analysis struct {
 	Clock  Clock
 }
 
-// CheckMetrics refuses to start a release that could not be watched.
-func (a *Analysis) CheckMetrics(ctx context.Context, in WatchIn) error {
-	return fault.From(a.Source.Check(ctx, in.Analysis, in.Route))
+// CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
+func (a *Analysis) CheckMetrics(ctx context.Context, in WatchIn) (judge.History, error) {
+	h, err := a.Source.Check(ctx, in.Analysis, in.Route)
+	return h, fault.From(err)
 }
 
-// watch is the state that survives a worker's death, as heartbeat details. Counts are kept for the
-// present window and the one before it.
+// watch is the state that survives a worker's death, as heartbeat details.
 type watch struct {
-	Position  Position  `json:"position"`
-	Began     time.Time `json:"began"`
-	Stable    [2]decide.Counts
-	Candidate [2]decide.Counts
+	State judge.State `json:"state"`
+	// Says is what the last look has found, for whoever looks at the activity.
+	Says string `json:"says,omitempty"`
 }
 
-func (w *watch) stable() decide.Counts    { return w.Stable[0].Add(w.Stable[1]) }
-func (w *watch) candidate() decide.Counts { return w.Candidate[0].Add(w.Candidate[1]) }
-
-// add counts a sample, in a new window if the present one is full.
-func (w *watch) add(s Sample, now time.Time, window time.Duration) {
-	if now.Sub(w.Began) >= window {
-		w.Began = now
-		w.Stable = [2]decide.Counts{{}, w.Stable[0]}
-		w.Candidate = [2]decide.Counts{{}, w.Candidate[0]}
-	}
-	w.Stable[0], w.Candidate[0] = w.Stable[0].Add(s.Stable), w.Candidate[0].Add(s.Candidate)
-}
-
-// WatchTrack looks at the counters until the step's verdict stands. It ends early on fail, at
-// HoldUntil on pass, and at GiveUpAt when it cannot be measured. Its state is in its heartbeats: after
-// a crash the next attempt goes on where this one was, and no hold starts again.
-func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
+// goOn is the state that an earlier attempt has left, or the one that the watch began with.
+func goOn(ctx context.Context, p *judge.Settings, in WatchIn) watch {
 	w := resume[watch](ctx)
-	for {
-		verdict := a.look(ctx, in, &w)
-		activity.RecordHeartbeat(ctx, w)
-		now := a.Clock.Now()
-		if stands(verdict, now, in.HoldUntil, in.GiveUpAt) {
-			return Watched{Verdict: verdict, Stable: w.stable()}, nil
-		}
-		if err := a.Clock.wait(ctx, in.Analysis.Interval.D()); err != nil {
-			return Watched{}, err
-		}
+	if len(w.State.Steps) == 0 || w.State.Weight != in.Weight || !w.State.Sound(p) {
+		w = watch{State: judge.Begin(p, in.State, in.Weight, in.Start)}
 	}
+	return w
+}
+
+// WatchTrack looks at the counters, tick by tick, until the step's verdict stands. It ends early on fail, at
+// HoldUntil on pass, and at GiveUpAt without a verdict. Its state is in its heartbeats: after a crash the next
+// attempt goes on where this one was, and no hold starts again.
+func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
+	p := in.settings()
+	w := goOn(ctx, &p, in)
+	return a.follow(ctx, in, &w, func(t judge.Tick) {
+		if in.InPlace {
+			t.Candidate, t.CandidatePods, t.Stable, t.StablePods = t.Stable, t.StablePods, decide.Counts{}, 0
+		}
+		w.State.Add(&p, t)
+	}, func(now time.Time) (Watched, bool) {
+		f := w.State.Find(&p)
+		w.Says = w.State.Explain(&p, f)
+		if !stands(f.Outcome(), now, in.HoldUntil, in.GiveUpAt) {
+			return Watched{}, false
+		}
+		stable, _ := w.State.Counted(&p)
+		return Watched{Verdict: w.State.Verdict(&p, f), Stable: stable, State: w.State}, true
+	})
 }
 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
 // had fewer requests than a verdict needs. Its verdict only carries the reason. It survives as WatchTrack does.
 func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, error) {
-	w := resume[watch](ctx)
+	p := in.settings()
+	p.WarmUp = 0
+	w := goOn(ctx, &p, in)
+	return a.follow(ctx, in, &w, func(t judge.Tick) { w.State.Add(&p, t) }, func(now time.Time) (Watched, bool) {
+		seen, _ := w.State.Counted(&p)
+		w.Says = judge.Describe(seen)
+		enough := seen.Requests >= p.Requests
+		if now.Before(in.GiveUpAt) && !(enough && !now.Before(in.HoldUntil)) {
+			return Watched{}, false
+		}
+		return Watched{Verdict: decide.Verdict{Outcome: decide.Unknown, Reason: w.Says}, Stable: seen}, true
+	})
+}
+
+// follow takes one tick after the other until there is a result.
+func (a *Analysis) follow(
+	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick), result func(now time.Time) (Watched, bool),
+) (Watched, error) {
+	tell, end := alive(ctx)
+	defer end()
+	if err := tell(w); err != nil {
+		return Watched{}, err
+	}
 	for {
-		sample, position, err := a.Source.Read(ctx, in.Analysis, in.Route, w.Position)
+		reading, err := a.Source.Read(ctx, ReadIn{Analysis: in.Analysis, Route: in.Route, After: w.State.At})
+		if err != nil {
+			w.State.Missed(err.Error())
+			reading.Next = a.Clock.Now().Add(in.Analysis.Interval.D())
+		}
+		for _, t := range reading.Ticks {
+			take(t)
+		}
 		now := a.Clock.Now()
-		if err == nil {
-			w.Position = position
-			w.add(sample, now, in.Analysis.Window.D())
+		out, done := result(now)
+		if done {
+			return out, nil
 		}
-		activity.RecordHeartbeat(ctx, w)
-		seen := w.stable()
-		enough := seen.Requests >= float64(in.Analysis.MinRequests)
-		if !now.Before(in.GiveUpAt) || enough && !now.Before(in.HoldUntil) {
-			return Watched{Verdict: decide.Verdict{Outcome: decide.Unknown, Reason: decide.Describe(seen)}, Stable: seen}, nil
+		if len(reading.Ticks) > 0 || err != nil {
+			if err := tell(w); err != nil {
+				return Watched{}, err
+			}
 		}
-		if err := a.Clock.wait(ctx, in.Analysis.Interval.D()); err != nil {
+		if err := a.Clock.wait(ctx, pause(now, reading.Next, in.HoldUntil, in.GiveUpAt)); err != nil {
 			return Watched{}, err
 		}
 	}
 }
 
-// look reads the counters once and judges everything since the warm-up.
-func (a *Analysis) look(ctx context.Context, in WatchIn, w *watch) decide.Verdict {
-	sample, position, err := a.Source.Read(ctx, in.Analysis, in.Route, w.Position)
-	if err != nil {
-		return decide.CannotMeasure(err.Error())
+// leastPause keeps a source that never has enough from being asked all the time.
+const leastPause = 100 * time.Millisecond
+
+// pause until the first of these moments that is still to come.
+func pause(now time.Time, moments ...time.Time) time.Duration {
+	least := time.Duration(-1)
+	for _, m := range moments {
+		if d := m.Sub(now); d > 0 && (least < 0 || d < least) {
+			least = d
+		}
 	}
-	w.Position = position
-	now := a.Clock.Now()
-	if now.Before(in.Start.Add(in.Analysis.WarmUp.D())) {
-		return decide.CannotMeasure("warming up")
-	}
-	w.add(sample, now, in.Analysis.Window.D())
-	if in.InPlace {
-		return decide.Compare(in.Analysis, in.Reference, w.stable())
-	}
-	if in.CandidateOnly {
-		return decide.Compare(in.Analysis, in.Reference, w.candidate())
-	}
-	if v, ok := decide.Share(in.Weight, w.stable(), w.candidate()); !ok {
-		return v
-	}
-	return decide.Compare(in.Analysis, w.stable(), w.candidate())
+	return max(least, leastPause)
 }

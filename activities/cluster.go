@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -278,15 +276,19 @@ const maxRestarts = 3
 // minute, and when a container ends again and again.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
 	w := resume[podWatch](ctx)
+	tell, end := alive(ctx)
+	defer end()
 	for {
 		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{
 			Namespace: in.Namespace, Deployment: in.Deployment, Image: in.Image, Replicas: in.Replicas, Growing: in.Replicas > 0,
 		})
 		now := a.Clock.Now()
 		verdict := w.judge(r, err, now)
-		activity.RecordHeartbeat(ctx, w)
-		if stands(verdict, now, in.HoldUntil, in.GiveUpAt) {
+		if stands(verdict.Outcome, now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{Verdict: verdict}, nil
+		}
+		if err := tell(w); err != nil {
+			return Watched{}, err
 		}
 		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
 			return Watched{}, err
@@ -296,10 +298,10 @@ func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error
 
 // stands tells whether a watch ends with this verdict: at once on fail, at the end of the hold on pass, and
 // when patience has run out on unknown.
-func stands(v decide.Verdict, now, holdUntil, giveUpAt time.Time) bool {
-	return v.Outcome == decide.Fail ||
-		v.Outcome == decide.Pass && !now.Before(holdUntil) ||
-		v.Outcome == decide.Unknown && !now.Before(giveUpAt)
+func stands(o decide.Outcome, now, holdUntil, giveUpAt time.Time) bool {
+	return o == decide.Fail ||
+		o == decide.Pass && !now.Before(holdUntil) ||
+		o == decide.Unknown && !now.Before(giveUpAt)
 }
 
 // judge is the verdict on what was seen now.

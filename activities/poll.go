@@ -4,6 +4,9 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -35,6 +38,51 @@ func resume[T any](ctx context.Context) T {
 		return none
 	}
 	return state
+}
+
+// beatInterval is how often an activity that waits for long tells that its worker lives.
+const beatInterval = time.Second
+
+// alive lets an activity that looks seldom be missed soon when its worker dies. tell records a state, which the
+// next attempt resumes; once per second of real time the last one is repeated. It is this process that must
+// live, which no clock of a test can stand for. States that come faster than that are left out: a watch can read
+// what came after any of them once more. end stops it.
+func alive(ctx context.Context) (tell func(state any) error, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var last atomic.Pointer[json.RawMessage]
+	var due atomic.Bool
+	due.Store(true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(beatInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if state := last.Load(); state != nil {
+					activity.RecordHeartbeat(ctx, *state)
+				}
+				due.Store(true)
+			}
+		}
+	}()
+	tell = func(state any) error {
+		if !due.Swap(false) {
+			return nil
+		}
+		text, err := json.Marshal(state) // at once: the state goes on changing
+		if err != nil {
+			return fmt.Errorf("write down the state of a watch: %w", err)
+		}
+		raw := json.RawMessage(text)
+		last.Store(&raw)
+		activity.RecordHeartbeat(ctx, raw)
+		return nil
+	}
+	return tell, func() { cancel(); <-done }
 }
 
 // pollInterval is the pause between two looks of a waiting activity.

@@ -6,8 +6,6 @@ import (
 	"context"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -144,6 +142,8 @@ func (a *Rollout) AwaitRollout(ctx context.Context, in AwaitRolloutIn) (Progress
 // and at once when somebody has let a held rollout go on.
 func (a *Rollout) WatchRollout(ctx context.Context, in WatchRolloutIn) (Watched, error) {
 	w := resume[podWatch](ctx)
+	tell, end := alive(ctx)
+	defer end()
 	for {
 		p, err := a.Rollouts.Look(ctx, in)
 		now := a.Clock.Now()
@@ -151,9 +151,11 @@ func (a *Rollout) WatchRollout(ctx context.Context, in WatchRolloutIn) (Watched,
 		if err == nil && in.Held && !p.Held {
 			verdict = decide.Verdict{Outcome: decide.Fail, Reason: "somebody has let the rollout go on past its batch"}
 		}
-		activity.RecordHeartbeat(ctx, w)
-		if stands(verdict, now, in.HoldUntil, in.GiveUpAt) {
+		if stands(verdict.Outcome, now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{Verdict: verdict}, nil
+		}
+		if err := tell(w); err != nil {
+			return Watched{}, err
 		}
 		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
 			return Watched{}, err

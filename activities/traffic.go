@@ -17,6 +17,9 @@ type Route struct {
 	// Stable is the root Service, Candidate the candidate track's Service.
 	Stable    string `json:"stable"`
 	Candidate string `json:"candidate"`
+	// StableDeployment and CandidateDeployment are the two tracks, by which metrics of pods are told apart.
+	StableDeployment    string `json:"stableDeployment,omitempty"`
+	CandidateDeployment string `json:"candidateDeployment,omitempty"`
 	// StableSelector and CandidateSelector are what the root Service selects on either side of a switch.
 	StableSelector    map[string]string `json:"stableSelector,omitempty"`
 	CandidateSelector map[string]string `json:"candidateSelector,omitempty"`

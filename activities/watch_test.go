@@ -47,11 +47,11 @@ func newBench() *bench {
 func at(d time.Duration) time.Time { return world.New().Clock().Now().Add(d) }
 
 func watchIn() activities.WatchIn {
-	margin := 0.5
+	tick := plan.Duration(30 * time.Second)
 	return activities.WatchIn{
 		Analysis: plan.Analysis{
-			WarmUp: plan.Duration(time.Minute), Interval: plan.Duration(30 * time.Second), Window: plan.Duration(time.Hour),
-			MinRequests: 100, Errors: &plan.Errors{Tolerate: 1.25, Margin: &margin},
+			WarmUp: 2 * tick, Interval: tick, Block: 3 * tick, Soak: 4 * tick, MinRequests: 100, FalseAlarms: 5, Misses: 5,
+			Errors: &plan.Errors{Tolerate: 1.25, Unacceptable: 2, Margin: new(0.5), SLO: new(10.0)},
 		},
 		Start: at(0), HoldUntil: at(10 * time.Minute), GiveUpAt: at(20 * time.Minute), Weight: 50,
 	}
@@ -84,8 +84,8 @@ func TestAWatchEndsWhenItsVerdictStands(t *testing.T) {
 		ends  time.Duration
 	}{
 		"good: at the end of the hold":     {func(*world.World) {}, decide.Pass, 10 * time.Minute},
-		"bad: at once, after the warm-up":  {func(w *world.World) { w.BadFromWeight = 50 }, decide.Fail, time.Minute},
-		"bad later: when it turns bad":     {func(w *world.World) { w.BadFrom = 5 * time.Minute }, decide.Fail, 5*time.Minute + 30*time.Second},
+		"bad: two ticks after the warm-up": {func(w *world.World) { w.BadFromWeight = 50 }, decide.Fail, 2 * time.Minute},
+		"bad later: two ticks after that":  {func(w *world.World) { w.BadFrom = 5 * time.Minute }, decide.Fail, 6 * time.Minute},
 		"not measurable: when it gives up": {func(w *world.World) { w.QuietFrom = time.Second }, decide.Unknown, 20 * time.Minute},
 		"no answer: when it gives up":      {func(w *world.World) { w.Fail(world.Measure, 0, errors.New("away")) }, decide.Unknown, 20 * time.Minute},
 		"no answer for a while: at the end of the hold": {func(w *world.World) {
@@ -110,8 +110,8 @@ func TestRequestsOfTheWarmUpDoNotCount(t *testing.T) {
 	b := newBench()
 	b.half(t)
 	got := b.run(t)
-	// Nine minutes and the interval in which the warm-up ended, at 50 requests per second.
-	require.InDelta(t, (9*60+30)*50, got.Verdict.Candidate.Requests+got.Verdict.Stable.Requests, 1)
+	// Nine minutes, at 50 requests per second.
+	require.InDelta(t, 9*60*50, got.Verdict.Candidate.Requests+got.Verdict.Stable.Requests, 1)
 }
 
 func TestAWatchGoesOnWhereADeadWorkerWas(t *testing.T) {

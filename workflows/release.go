@@ -11,6 +11,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -44,6 +45,9 @@ type release struct {
 	safe activities.SafeState
 	// reference is what stable did when it last served beside the candidate, or before it.
 	reference decide.Counts
+	// history is what was known of stable before, evidence what the watches have found so far.
+	history  judge.History
+	evidence judge.State
 	// cancel ends the way forward.
 	cancel workflow.CancelFunc
 }
@@ -132,6 +136,7 @@ func (r *release) preflight(ctx workflow.Context) error {
 	r.status.Pods = int(tracks.Replicas)
 	r.route = activities.Route{
 		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
+		StableDeployment: tracks.Stable, CandidateDeployment: tracks.Candidate,
 		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, SharedSelector: tracks.SharedSelector,
 		Also: target.AlsoSwitch, Port: tracks.Port, Testers: r.testers,
 	}
@@ -159,11 +164,12 @@ func (r *release) announce(ctx workflow.Context) error {
 // knownAndFenced is the end of every preflight: the metrics know the service, and the fence is ours.
 func (r *release) knownAndFenced(ctx workflow.Context) error {
 	if r.measured() {
-		err := do(ctx, reading(), "Check that the metrics know the service", analysis.CheckMetrics,
+		history, err := call(ctx, reading(), "Look at what the metrics know of the service", analysis.CheckMetrics,
 			activities.WatchIn{Analysis: r.limits, Route: r.route})
 		if err != nil {
 			return err
 		}
+		r.history = history
 	}
 	in := activities.TakeFenceIn{
 		Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID, Lane: ReleaseID(r.status.Environment, r.status.Service),

@@ -45,7 +45,6 @@ func seconds(n int) plan.Duration { return plan.Duration(time.Duration(n) * time
 
 // twoSteps is a plan of 10 % and 50 %.
 func twoSteps() plan.Plan {
-	margin := 0.5
 	return plan.Plan{
 		APIVersion: plan.APIVersion, Kind: plan.Kind,
 		Metadata: plan.Metadata{Name: "checkout", Environment: "production"},
@@ -58,9 +57,10 @@ func twoSteps() plan.Plan {
 			}},
 			Analysis: &plan.Analysis{
 				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: plan.PresetTraefik}},
-				WarmUp: seconds(30), Interval: seconds(30), Window: minutes(5), MinRequests: 100,
-				Patience: minutes(2), AskWithin: minutes(60),
-				Errors: &plan.Errors{Tolerate: 1.25, Margin: &margin},
+				WarmUp: seconds(30), Interval: seconds(30), Block: seconds(30), Soak: minutes(1), History: minutes(60), Window: minutes(5),
+				MinRequests: 100, FalseAlarms: 5, Misses: 5,
+				Patience: minutes(2), AfterPatience: plan.AfterPatienceAsk, AskWithin: minutes(60),
+				Errors: &plan.Errors{Tolerate: 1.25, Unacceptable: 2, Margin: new(0.5), SLO: new(10.0)},
 			},
 		},
 	}

@@ -50,8 +50,20 @@ func (r *release) judge(ctx workflow.Context, j judgement) error {
 		return stop("%s failed at %d %%: %s", j.what, j.weight, watched.Verdict.Reason)
 	case decide.Unknown:
 	}
+	return r.impatient(ctx, j, watched.Verdict)
+}
+
+// impatient does what the plan says about a watch that has ended without a verdict.
+func (r *release) impatient(ctx workflow.Context, j judgement, v decide.Verdict) error {
+	switch {
+	case r.limits.AfterPatience == plan.AfterPatienceRollback:
+		return stop("%s at %d %% had no verdict in time: %s", j.what, j.weight, v.Reason)
+	case r.limits.AfterPatience == plan.AfterPatiencePromote && v.Unproven:
+		r.note(ctx, "WARNING: %s goes on unproven, as the plan says: %s", j.what, v.Reason)
+		return nil
+	}
 	return r.ask(ctx, ask{
-		text:     fmt.Sprintf("%s could not be measured (%s): go on all the same?", j.what, watched.Verdict.Reason),
+		text:     fmt.Sprintf("%s has no verdict (%s): go on all the same?", j.what, v.Reason),
 		question: question{quorum: 1}, within: r.limits.AskWithin,
 	})
 }
@@ -94,6 +106,7 @@ func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) 
 		Analysis: r.limits, Route: r.route, Weight: weight, Start: now,
 		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
 		CandidateOnly: weight == 100 && r.rolls == nil, InPlace: r.rolls != nil, Reference: r.reference,
+		History: r.history, State: r.evidence,
 	}
 }
 
@@ -159,6 +172,9 @@ func (r *release) watch(ctx workflow.Context, in activities.WatchIn, summary str
 	var out activities.Watched
 	if err := f.Get(ctx, &out); err != nil {
 		out.Verdict = decide.CannotMeasure("the watch broke: " + plain(err))
+	}
+	if len(out.State.Steps) > 0 {
+		r.evidence = out.State
 	}
 	return out, true, ctx.Err()
 }

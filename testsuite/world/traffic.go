@@ -5,9 +5,11 @@ package world
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -237,39 +239,58 @@ func (s Selector) guardShare(weight int) {
 	}
 }
 
-// Check implements activities.Source.
-func (m Metrics) Check(context.Context, plan.Analysis, activities.Route) error { return m.enter(Check) }
+// Check implements activities.Source. Stable's pods have served for long, and fail together as by chance.
+func (m Metrics) Check(context.Context, plan.Analysis, activities.Route) (judge.History, error) {
+	return judge.History{
+		Pods: 4, Requests: 1e6, Timed: 1e6, Errors: judge.Spread{Bad: 50, Phi: 1},
+		Slow: []judge.Boundary{{UpTo: .05, Weight: 1, Spread: judge.Spread{Bad: 1000, Phi: 1}}},
+	}, m.enter(Check)
+}
 
-// at is the one entry of a position: seconds since the beginning.
-const at = "at"
+// most is how many ticks one look returns at most: those of a watch that was away for a month do not matter one
+// by one.
+const most = 20
 
 // Read implements activities.Source.
-func (m Metrics) Read(
-	_ context.Context, _ plan.Analysis, _ activities.Route, position activities.Position,
-) (activities.Sample, activities.Position, error) {
+func (m Metrics) Read(_ context.Context, in activities.ReadIn) (activities.Reading, error) {
 	w := m.World
 	if err := w.enter(Measure); err != nil {
-		return activities.Sample{}, position, err
+		return activities.Reading{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.elapsed().Seconds()
-	next := activities.Position{at: now}
-	if position == nil || w.QuietFrom > 0 && w.elapsed() > w.QuietFrom {
-		return activities.Sample{}, next, nil
+	interval := in.Analysis.Interval.D()
+	after := in.After
+	if late := w.time().Add(-most * interval); after.Before(late) {
+		after = late.Truncate(interval)
 	}
-	all := (now - position[at]) * rate
-	share := float64(w.state.Weight) / 100
-	return activities.Sample{
-		Stable:    requests(all*(1-share), w.badness()*float64(w.state.Rollout.New)/Replicas),
-		Candidate: requests(all*share, w.badness()),
-	}, next, nil
+	var out activities.Reading
+	for end := after.Add(interval); !end.After(w.time()); end = end.Add(interval) {
+		out.Ticks = append(out.Ticks, w.tick(end, interval))
+		after = end
+	}
+	out.Next = after.Add(interval)
+	return out, nil
 }
 
-// badness is the share of requests that the candidate fails now.
-func (w *World) badness() float64 {
+// tick is what both tracks did in one interval, at the present weight.
+func (w *World) tick(end time.Time, interval time.Duration) judge.Tick {
+	if w.QuietFrom > 0 && end.Sub(w.began) > w.QuietFrom {
+		return judge.Tick{End: end}
+	}
+	all, share := interval.Seconds()*rate, float64(w.state.Weight)/100
+	bad := w.badness(end.Sub(w.began))
+	return judge.Tick{
+		End: end, StablePods: 4, CandidatePods: 4, Routed: [2]float64{all * (1 - share), all * share},
+		Stable:    requests(all*(1-share), bad*float64(w.state.Rollout.New)/Replicas),
+		Candidate: requests(all*share, bad),
+	}
+}
+
+// badness is the share of requests that the candidate fails at a time after the beginning.
+func (w *World) badness(at time.Duration) float64 {
 	weight := max(w.state.Weight, 100*w.state.Rollout.New/Replicas)
-	if w.BadFromWeight > 0 && weight >= w.BadFromWeight || w.BadFrom > 0 && w.elapsed() > w.BadFrom {
+	if w.BadFromWeight > 0 && weight >= w.BadFromWeight || w.BadFrom > 0 && at > w.BadFrom {
 		return badShare
 	}
 	return 0
@@ -277,5 +298,5 @@ func (w *World) badness() float64 {
 
 // requests are n that took at most 50 ms, of which a share failed.
 func requests(n, bad float64) decide.Counts {
-	return decide.Counts{Requests: n, Errors: n * bad, Buckets: []decide.Bucket{{UpTo: .05, Count: n}, {UpTo: .5, Count: n}}}
+	return decide.Counts{Requests: n, Errors: n * bad, Timed: n, Buckets: []decide.Bucket{{UpTo: .05, Count: n}, {UpTo: .5, Count: n}}}
 }

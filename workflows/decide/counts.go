@@ -9,8 +9,10 @@ import "math"
 type Counts struct {
 	Requests float64 `json:"requests"`
 	Errors   float64 `json:"errors"`
+	// Timed are the requests that the buckets count; a failed one may have no duration.
+	Timed float64 `json:"timed,omitempty"`
 	// Buckets are cumulative, in rising order of UpTo, all finite: requests slower than the last one are
-	// in Requests alone.
+	// in Timed alone.
 	Buckets []Bucket `json:"buckets,omitempty"`
 }
 
@@ -20,20 +22,26 @@ type Bucket struct {
 	Count float64 `json:"count"`
 }
 
-// Add sums two counts. Buckets are matched by boundary; one that only one side knows is kept.
+// Add sums two counts. Of the buckets those remain whose boundary both know, since a sum over one side alone
+// would be a wrong one; a side without any requests of its own knows all.
 func (c Counts) Add(o Counts) Counts {
-	sum := Counts{Requests: c.Requests + o.Requests, Errors: c.Errors + o.Errors}
-	i, j := 0, 0
-	for i < len(c.Buckets) || j < len(o.Buckets) {
-		switch {
-		case j == len(o.Buckets) || i < len(c.Buckets) && c.Buckets[i].UpTo < o.Buckets[j].UpTo:
-			sum.Buckets = append(sum.Buckets, c.Buckets[i])
+	sum := Counts{Requests: c.Requests + o.Requests, Errors: c.Errors + o.Errors, Timed: c.Timed + o.Timed}
+	switch {
+	case c.Timed == 0 && len(c.Buckets) == 0:
+		sum.Buckets = o.Buckets
+		return sum
+	case o.Timed == 0 && len(o.Buckets) == 0:
+		sum.Buckets = c.Buckets
+		return sum
+	}
+	for i, j := 0, 0; i < len(c.Buckets) && j < len(o.Buckets); {
+		switch a, b := c.Buckets[i], o.Buckets[j]; {
+		case a.UpTo < b.UpTo:
 			i++
-		case i == len(c.Buckets) || o.Buckets[j].UpTo < c.Buckets[i].UpTo:
-			sum.Buckets = append(sum.Buckets, o.Buckets[j])
+		case b.UpTo < a.UpTo:
 			j++
 		default:
-			sum.Buckets = append(sum.Buckets, Bucket{UpTo: c.Buckets[i].UpTo, Count: c.Buckets[i].Count + o.Buckets[j].Count})
+			sum.Buckets = append(sum.Buckets, Bucket{UpTo: a.UpTo, Count: a.Count + b.Count})
 			i, j = i+1, j+1
 		}
 	}
@@ -43,20 +51,12 @@ func (c Counts) Add(o Counts) Counts {
 // ErrorRate is the share of failed requests, 0 to 1; NaN without requests.
 func (c Counts) ErrorRate() float64 { return c.Errors / c.Requests }
 
-// Quantile estimates the q-quantile of the latency in seconds by linear interpolation inside its
-// bucket, as PromQL's histogram_quantile does: a rank above the last boundary is that boundary. NaN
-// when there are no buckets or no requests.
-func (c Counts) Quantile(q float64) float64 {
-	if len(c.Buckets) == 0 || c.Requests == 0 {
-		return math.NaN()
-	}
-	rank := q * c.Requests
-	lower, below := 0.0, 0.0
-	for _, b := range c.Buckets {
-		if b.Count >= rank && b.Count > below {
-			return lower + (b.UpTo-lower)*(rank-below)/(b.Count-below)
+// Slower is how many requests took longer than a boundary, in seconds; false where there is no such boundary.
+func (c Counts) Slower(boundary float64) (float64, bool) {
+	for i := range c.Buckets {
+		if c.Buckets[i].UpTo == boundary {
+			return math.Max(0, c.Timed-c.Buckets[i].Count), true
 		}
-		lower, below = b.UpTo, b.Count
 	}
-	return lower
+	return 0, false
 }

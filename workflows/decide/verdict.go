@@ -18,6 +18,10 @@ type Verdict struct {
 	Reason    string  `json:"reason"`
 	Stable    Counts  `json:"stable"`
 	Candidate Counts  `json:"candidate"`
+	// Evidence against the candidate, as e : 1; 0 where none was weighed.
+	Evidence float64 `json:"evidence,omitempty"`
+	// Unproven says that the only thing missing is proof: nothing speaks against the candidate.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 // CannotMeasure is the verdict when there is nothing to judge by.

@@ -152,8 +152,11 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		return z
 	}
 	field := strings.TrimPrefix(i.GetPath(), "$.")
-	if strings.HasSuffix(field, ".quorum") || strings.HasSuffix(field, ".minRequests") || strings.HasSuffix(field, ".maxQueue") {
+	switch field[strings.LastIndex(field, ".")+1:] {
+	case "quorum", "minRequests", "maxQueue":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})
+	case "falseAlarms", "misses":
+		z.found = append(z.found, &Problem{Field: field, Message: "must be from 0.1 to 20 percent; leave it out for the default"})
 	}
 	return z
 }

@@ -12,7 +12,11 @@ const (
 	defaultSettleWithin = Duration(time.Minute)
 	defaultGateWithin   = Duration(24 * time.Hour)
 	defaultQuorum       = 1
-	defaultWarmUp       = Duration(30 * time.Second)
+	defaultWarmUp       = Duration(2 * time.Minute)
+	defaultSoakStep     = Duration(2 * time.Minute)
+	defaultHistory      = Duration(6 * time.Hour)
+	defaultFalseAlarms  = 5
+	defaultMisses       = 5
 	defaultInterval     = Duration(10 * time.Second)
 	defaultWindow       = Duration(5 * time.Minute)
 	defaultMinRequests  = 100
@@ -23,7 +27,11 @@ const (
 	defaultLoadRate     = 20
 	defaultLoadFor      = Duration(30 * time.Second)
 	defaultTolerate     = Ratio(1.25)
+	defaultUnacceptable = Ratio(2)
 	defaultMargin       = 0.5
+	defaultSlowMargin   = 1
+	defaultErrorSLO     = 10
+	blockTicks          = 3
 	autoHold            = Duration(10 * time.Minute)
 	autoHoldUnsure      = Duration(20 * time.Minute)
 	defaultMinReady     = Duration(10 * time.Second)
@@ -164,20 +172,41 @@ func (r *Rolling) fill(kind string) {
 func (a *Analysis) fill() {
 	or(&a.WarmUp, defaultWarmUp)
 	or(&a.Interval, defaultInterval)
+	or(&a.Block, blockTicks*a.Interval)
+	or(&a.Soak, defaultSoakStep)
+	or(&a.History, defaultHistory)
 	or(&a.Window, defaultWindow)
 	or(&a.MinRequests, defaultMinRequests)
+	or(&a.FalseAlarms, defaultFalseAlarms)
+	or(&a.Misses, defaultMisses)
 	or(&a.Patience, defaultPatience)
+	or(&a.AfterPatience, AfterPatienceAsk)
 	or(&a.AskWithin, defaultAskWithin)
 	if a.Errors == nil {
 		a.Errors = &Errors{}
 	}
-	or(&a.Errors.Tolerate, defaultTolerate)
-	if a.Errors.Margin == nil {
-		margin := defaultMargin
-		a.Errors.Margin = &margin
-	}
+	a.Errors.fill()
 	if a.Latency != nil {
-		or(&a.Latency.Tolerate, defaultTolerate)
+		a.Latency.fill()
+	}
+}
+
+func (e *Errors) fill() {
+	or(&e.Tolerate, defaultTolerate)
+	or(&e.Unacceptable, max(defaultUnacceptable, e.Tolerate))
+	if e.Margin == nil {
+		e.Margin = new(defaultMargin)
+	}
+	if e.SLO == nil {
+		e.SLO = new(float64(defaultErrorSLO))
+	}
+}
+
+func (l *Latency) fill() {
+	or(&l.Tolerate, defaultTolerate)
+	or(&l.Unacceptable, max(defaultUnacceptable, l.Tolerate))
+	if l.Margin == nil {
+		l.Margin = new(float64(defaultSlowMargin))
 	}
 }
 

@@ -46,7 +46,6 @@ func load(t *testing.T, s string) plan.Plan {
 }
 
 func TestLoadFillsEveryDefault(t *testing.T) {
-	margin := 0.5
 	minute := plan.Duration(time.Minute)
 	want := plan.Plan{
 		APIVersion: plan.APIVersion, Kind: plan.Kind,
@@ -64,9 +63,11 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 			Config: &plan.Config{Snapshot: new(true)},
 			Analysis: &plan.Analysis{
 				Source: plan.Source{Prometheus: &plan.Prometheus{Preset: "traefik"}},
-				WarmUp: minute / 2, Interval: minute / 6, Window: 5 * minute, MinRequests: 100, Patience: 10 * minute, AskWithin: 24 * 60 * minute,
-				Errors:  &plan.Errors{Tolerate: 1.25, Margin: &margin},
-				Latency: &plan.Latency{Tolerate: 1.25, SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
+				WarmUp: 2 * minute, Interval: minute / 6, Block: minute / 2, Soak: 2 * minute, History: 6 * 60 * minute, Window: 5 * minute,
+				MinRequests: 100, FalseAlarms: 5, Misses: 5,
+				Patience: 10 * minute, AfterPatience: plan.AfterPatienceAsk, AskWithin: 24 * 60 * minute,
+				Errors:  &plan.Errors{Tolerate: 1.25, Unacceptable: 2, Margin: new(0.5), SLO: new(10.0)},
+				Latency: &plan.Latency{Tolerate: 1.25, Unacceptable: 2, Margin: new(1.0), SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
 			},
 			Lane: &plan.Lane{Newer: plan.NewerCoalesce, MaxQueue: 20, CoolDown: 10 * minute},
 		},
@@ -93,10 +94,18 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 			"canary:\n      steps:\n        - {weight: 5}\n        - weight: 25\n          hold: 90s\n          gate: {approvers: [\"@team-checkout\"]}",
 			"canary: [a]", "line 8: spec.strategy.canary",
 		},
-		"duration without unit":     {"hold: 90s", "hold: 90", `line 12: spec.strategy.canary.steps[1].hold: "90" is not a length of time`},
-		"duration in words":         {"hold: 90s", "hold: 5 minutes", `line 12: spec.strategy.canary.steps[1].hold: "5 minutes" is not a length of time`},
-		"zero duration":             {"hold: 90s", "hold: 0s", `line 12: spec.strategy.canary.steps[1].hold: "0s" is not a length of time`},
-		"ratio in words":            {"latency: {", "latency: {tolerate: twice, ", `line 16: spec.analysis.latency.tolerate: "twice" is not a ratio`},
+		"duration without unit":      {"hold: 90s", "hold: 90", `line 12: spec.strategy.canary.steps[1].hold: "90" is not a length of time`},
+		"duration in words":          {"hold: 90s", "hold: 5 minutes", `line 12: spec.strategy.canary.steps[1].hold: "5 minutes" is not a length of time`},
+		"zero duration":              {"hold: 90s", "hold: 0s", `line 12: spec.strategy.canary.steps[1].hold: "0s" is not a length of time`},
+		"ratio in words":             {"latency: {", "latency: {tolerate: twice, ", `line 16: spec.analysis.latency.tolerate: "twice" is not a ratio`},
+		"a block between two ticks":  {"latency: {", "block: 15s\n    latency: {", "line 16: spec.analysis.block: must be a whole multiple of the interval (10s)"},
+		"no false alarm ever":        {"latency: {", "falseAlarms: 0\n    latency: {", "line 16: spec.analysis.falseAlarms: must be from 0.1 to 20 percent"},
+		"no limit of errors":         {"latency: {", "errors: {slo: 0}\n    latency: {", "line 16: spec.analysis.errors.slo: must be a percentage above 0"},
+		"a margin that is no number": {"latency: {", "errors: {margin: .nan}\n    latency: {", "line 16: spec.analysis.errors.margin: must be from 0 to 100"},
+		"less unacceptable than tolerated": {
+			"latency: {", "errors: {tolerate: 3x, unacceptable: 2x}\n    latency: {", "line 16: spec.analysis.errors.unacceptable: must be at least what is tolerated (3x)",
+		},
+		"a deed nobody knows":       {"latency: {", "afterPatience: pray\n    latency: {", "line 16: spec.analysis.afterPatience: must be ask, promote or rollback"},
 		"ratio below one":           {"latency: {", "latency: {tolerate: 0.9x, ", "line 16: spec.analysis.latency.tolerate: must be at least 1x"},
 		"weight of 100":             {"weight: 25", "weight: 100", "line 11: spec.strategy.canary.steps[1].weight: must be a whole percentage from 1 to 99"},
 		"weight that does not rise": {"weight: 25", "weight: 5", "line 11: spec.strategy.canary.steps[1].weight: must be above the step before it (5)"},

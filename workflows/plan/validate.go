@@ -315,22 +315,41 @@ func (c *checker) gate(field string, g *Gate) {
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
 	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Replicas != nil, at+".source", "name the source: prometheus: {preset: traefik}")
-	c.must(a.Source.Prometheus == nil || s.Traffic.GatewayAPI != nil, at+".source",
-		"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI leave spec.analysis.source out: the pods are watched")
 	if p := a.Source.Prometheus; p != nil {
-		c.must(p.Preset == PresetTraefik, at+".source.prometheus.preset", "must be %q", PresetTraefik)
+		c.must(p.Preset == PresetTraefik || p.Preset == PresetApp, at+".source.prometheus.preset", "must be %q or %q", PresetTraefik, PresetApp)
+		c.must(p.Preset == PresetApp || s.Traffic.GatewayAPI != nil, at+".source",
+			"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
+		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
 	}
 	c.must(a.Interval.D() >= time.Second, at+".interval", "must be at least 1s")
 	c.must(a.Window >= a.Interval, at+".window", "must be at least the interval (%s)", a.Interval)
 	c.must(a.MinRequests >= 1, at+".minRequests", "must be at least 1")
+	c.judge(at, a)
 	if e := a.Errors; e != nil {
-		c.must(e.Tolerate >= 1, at+".errors.tolerate", "must be at least 1x")
-		c.must(e.Margin == nil || *e.Margin >= 0 && *e.Margin <= 100, at+".errors.margin", "must be from 0 to 100 percentage points")
+		c.metric(at+".errors", e.Tolerate, e.Unacceptable, e.Margin)
+		c.must(e.SLO != nil && *e.SLO > 0 && *e.SLO <= 100, at+".errors.slo", "must be a percentage above 0, up to 100")
 	}
+	c.must(a.Errors != nil, at+".errors", "must be there; read the plan from its file")
 	if l := a.Latency; l != nil {
-		c.must(l.Tolerate >= 1, at+".latency.tolerate", "must be at least 1x")
+		c.metric(at+".latency", l.Tolerate, l.Unacceptable, l.Margin)
 		c.must(l.SLO == nil || l.SLO.P99 > 0, at+".latency.slo.p99", "give a limit, such as 500ms")
 	}
+}
+
+// judge checks the times and the chances of the comparison.
+func (c *checker) judge(at string, a *Analysis) {
+	c.must(a.Interval > 0 && a.Block >= a.Interval && a.Block%a.Interval == 0, at+".block", "must be a whole multiple of the interval (%s)", a.Interval)
+	c.must(a.History >= 10*a.Interval, at+".history", "must be at least ten intervals")
+	c.must(a.FalseAlarms >= 0.1 && a.FalseAlarms <= 20, at+".falseAlarms", "must be from 0.1 to 20 percent")
+	c.must(a.Misses >= 0.1 && a.Misses <= 20, at+".misses", "must be from 0.1 to 20 percent")
+	c.must(slices.Contains([]string{AfterPatienceAsk, AfterPatiencePromote, AfterPatienceRollback}, a.AfterPatience), at+".afterPatience",
+		"must be %s, %s or %s", AfterPatienceAsk, AfterPatiencePromote, AfterPatienceRollback)
+}
+
+func (c *checker) metric(at string, tolerate, unacceptable Ratio, margin *float64) {
+	c.must(tolerate >= 1 && tolerate <= 100, at+".tolerate", "must be at least 1x, and at most 100x")
+	c.must(unacceptable >= tolerate && unacceptable <= 1000, at+".unacceptable", "must be at least what is tolerated (%s), and at most 1000x", tolerate)
+	c.must(margin != nil && *margin >= 0 && *margin <= 100, at+".margin", "must be from 0 to 100 percentage points")
 }
 
 func (c *checker) label(field, value string, required bool) {

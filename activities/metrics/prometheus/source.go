@@ -5,10 +5,7 @@ package prometheus
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -16,7 +13,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
-	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -35,92 +32,88 @@ func New(api v1.API, url string, now func() time.Time) *Source {
 var _ activities.Source = (*Source)(nil)
 
 // Check refuses a server that does not answer, and one that has never seen a request to stable.
-func (s *Source) Check(ctx context.Context, _ plan.Analysis, route activities.Route) error {
-	stable := traefikSelector(route, route.Stable)
-	// One scrape that was missed does not make a service unknown.
-	found, err := s.query(ctx, fmt.Sprintf("last_over_time(%s%s[5m])", traefikRequests, stable))
+func (s *Source) Check(ctx context.Context, a plan.Analysis, route activities.Route) (judge.History, error) {
+	p, err := presetOf(a)
 	if err != nil {
-		return err
+		return judge.History{}, err
 	}
-	if len(found) == 0 {
-		return fault.New(fault.Invalid, "Prometheus at %s knows no request to Service %s/%s (looked for %s%s): is the gateway scraped, and does the service get requests?",
-			s.url, route.Namespace, route.Stable, traefikRequests, stable)
+	// One scrape that was missed does not make a service unknown.
+	q := fmt.Sprintf("last_over_time(%s%s[5m])", p.requests, p.selector(route, stableOf(route)))
+	found, err := s.query(ctx, q)
+	if err != nil {
+		return judge.History{}, err
 	}
-	return nil
+	if vector, ok := found.(model.Vector); ok && len(vector) == 0 {
+		return judge.History{}, fault.New(fault.Invalid, "Prometheus at %s knows no request to %s (looked for %s): is it scraped, and does the service get requests?",
+			s.url, p.what(stableOf(route)), q)
+	}
+	return s.history(ctx, a, p, p.selector(route, stableOf(route)))
 }
 
-// Read returns the growth of both backends' counters since position.
-func (s *Source) Read(ctx context.Context, _ plan.Analysis, route activities.Route, position activities.Position) (activities.Sample, activities.Position, error) {
-	var sample activities.Sample
-	next := activities.Position{}
-	for _, side := range []struct {
-		service string
-		counts  *decide.Counts
-	}{{route.Stable, &sample.Stable}, {route.Candidate, &sample.Candidate}} {
-		series, err := s.query(ctx, fmt.Sprintf("{__name__=~%q,%s", traefikRequests+"|"+traefikBuckets, traefikSelector(route, side.service)[1:]))
+// stretch bounds how far back one look reads: what was before it was watched by nobody.
+const stretch = time.Hour
+
+// Read returns the ticks that are complete: for which every pod that lives was scraped after their end.
+func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Reading, error) {
+	p, err := presetOf(in.Analysis)
+	if err != nil {
+		return activities.Reading{}, err
+	}
+	now, warmUp := s.now(), time.Duration(0)
+	if p.pod != "" {
+		warmUp = in.Analysis.WarmUp.D()
+	}
+	c := collection{interval: in.Analysis.Interval.D(), warmUp: warmUp, preset: p, now: now, after: in.After}
+	if late := now.Add(-stretch); c.after.Before(late) {
+		c.after = late.Truncate(c.interval)
+	}
+	c.from = c.after.Add(-warmUp - time.Minute - c.interval)
+	for i, side := range []side{stableOf(in.Route), candidateOf(in.Route)} {
+		if side.service == "" {
+			continue
+		}
+		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", p.all(in.Route, side), now.Sub(c.from).Milliseconds()))
 		if err != nil {
-			return activities.Sample{}, position, err
+			return activities.Reading{}, err
 		}
-		for _, one := range series {
-			name, value := one.Metric.String(), float64(one.Value)
-			next[name] = value
-			if position != nil {
-				count(side.counts, one.Metric, growth(position, name, value))
-			}
+		if err := c.take(i, series); err != nil {
+			return activities.Reading{}, err
 		}
 	}
-	for name, value := range position {
-		if _, ok := next[name]; !ok {
-			next[name] = value
-		}
-	}
-	return sample, next, nil
+	return c.reading(), nil
 }
 
-// growth of a counter: a smaller value than before means that it began again at zero.
-func growth(position activities.Position, name string, value float64) float64 {
-	if before := position[name]; value >= before {
-		return value - before
-	}
-	return value
-}
+// timeout of one query.
+const timeout = 5 * time.Second
 
-// count adds the growth of one series where it belongs.
-func count(c *decide.Counts, metric model.Metric, n float64) {
-	if metric[model.MetricNameLabel] == traefikRequests {
-		c.Requests += n
-		if strings.HasPrefix(string(metric["code"]), "5") || metric["code"] == "0" {
-			c.Errors += n
-		}
-		return
-	}
-	upTo, err := strconv.ParseFloat(string(metric["le"]), 64)
-	if err != nil || math.IsInf(upTo, 1) {
-		return
-	}
-	i, found := slices.BinarySearchFunc(c.Buckets, upTo, func(b decide.Bucket, v float64) int {
-		switch {
-		case b.UpTo < v:
-			return -1
-		case b.UpTo > v:
-			return 1
-		}
-		return 0
-	})
-	if !found {
-		c.Buckets = slices.Insert(c.Buckets, i, decide.Bucket{UpTo: upTo})
-	}
-	c.Buckets[i].Count += n
-}
-
-func (s *Source) query(ctx context.Context, q string) (model.Vector, error) {
-	value, _, _, err := s.api.Query(ctx, q, s.now(), v1.WithTimeout(5*time.Second))
+func (s *Source) query(ctx context.Context, q string) (model.Value, error) {
+	value, _, _, err := s.api.Query(ctx, q, s.now(), v1.WithTimeout(timeout))
 	if err != nil {
 		return nil, fmt.Errorf("query Prometheus at %s: %w", s.url, err)
 	}
-	vector, ok := value.(model.Vector)
-	if !ok {
-		return nil, fault.New(fault.Invalid, "query Prometheus at %s: answer is a %s, not a vector", s.url, value.Type())
+	return value, nil
+}
+
+// matrix asks for the stored samples themselves.
+func (s *Source) matrix(ctx context.Context, q string) (model.Matrix, error) {
+	value, err := s.query(ctx, q)
+	if err != nil {
+		return nil, err
 	}
-	return vector, nil
+	matrix, ok := value.(model.Matrix)
+	if !ok {
+		return nil, fault.New(fault.Invalid, "query Prometheus at %s: answer is a %s, not a matrix", s.url, value.Type())
+	}
+	slices.SortFunc(matrix, func(a, b *model.SampleStream) int { return compareMetrics(a.Metric, b.Metric) })
+	return matrix, nil
+}
+
+func compareMetrics(a, b model.Metric) int {
+	switch {
+	case a.Before(b):
+		return -1
+	case b.Before(a):
+		return 1
+	}
+	return 0
 }

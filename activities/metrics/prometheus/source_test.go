@@ -5,9 +5,12 @@ package prometheus_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,35 +24,74 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 const (
-	requests = "traefik_service_requests_total"
-	buckets  = "traefik_service_request_duration_seconds_bucket"
-	stable   = "httproute-shop-checkout-gw-traefik-gateway-ep-web-0-abc-svc-shop-checkout-80@kubernetesgateway"
-	green    = "httproute-shop-checkout-gw-traefik-gateway-ep-web-0-abc-svc-shop-checkout-green-80@kubernetesgateway"
+	stable = "httproute-shop-checkout-gw-traefik-gateway-ep-web-0-abc-svc-shop-checkout-80@kubernetesgateway"
+	green  = "httproute-shop-checkout-gw-traefik-gateway-ep-web-0-abc-svc-shop-checkout-green-80@kubernetesgateway"
 )
 
-var now = time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
+// began is a boundary of every tick; tests think in seconds since then.
+var began = time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 
 func route() activities.Route {
 	return activities.Route{
 		Namespace: "shop", Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
-		Stable: "checkout", Candidate: "checkout-green", Port: 80,
+		Stable: "checkout", Candidate: "checkout-green", StableDeployment: "checkout", CandidateDeployment: "checkout-green", Port: 80,
 	}
 }
 
-// series is one counter: its labels and its value, as Prometheus writes it.
-type series struct {
-	name, service, more, value string
+func analysis(preset string) plan.Analysis {
+	return plan.Analysis{
+		Source:   plan.Source{Prometheus: &plan.Prometheus{Preset: preset}},
+		Interval: plan.Duration(10 * time.Second), WarmUp: plan.Duration(time.Minute), History: plan.Duration(2 * time.Hour),
+	}
 }
 
-// server speaks as much of Prometheus' query API as the source uses: it evaluates the selectors of name
-// and service.
+// series is one counter: its labels beside the name and its values by seconds.
+type series struct {
+	name   string
+	labels map[string]string
+	values map[int]string
+}
+
+func counter(service, code string, values map[int]string) series {
+	return series{"traefik_service_requests_total", map[string]string{"service": service, "code": code, "instance": "traefik-1"}, values}
+}
+
+func bucket(service, le string, values map[int]string) series {
+	return series{"traefik_service_request_duration_seconds_bucket", map[string]string{"service": service, "le": le, "instance": "traefik-1"}, values}
+}
+
+func pod(name, code string, values map[int]string) series {
+	return series{"http_requests_total", map[string]string{"namespace": "shop", "pod": name, "code": code}, values}
+}
+
+// with adds a label.
+func (s series) with(label, value string) series {
+	s.labels = maps.Clone(s.labels)
+	s.labels[label] = value
+	return s
+}
+
+// every scrapes a counter that grows by a constant, from one second to another.
+func every(step, from, to int, perStep float64) map[int]string {
+	out := map[int]string{}
+	for at, v := from, 0.; at <= to; at, v = at+step, v+perStep {
+		out[at] = strconv.FormatFloat(1000+v, 'f', -1, 64)
+	}
+	return out
+}
+
+// server speaks as much of Prometheus' query API as the source uses: it evaluates its selectors, and range
+// selectors of them.
 type server struct {
 	*httptest.Server
+	now    int
 	has    []series
+	past   map[string][]any
 	answer func(http.ResponseWriter)
 	asked  []string
 }
@@ -58,43 +100,67 @@ func serve(t *testing.T) *server {
 	t.Helper()
 	s := &server{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/v1/query" {
-			http.NotFound(w, r)
-			return
-		}
 		q := r.FormValue("query")
 		s.asked = append(s.asked, q)
 		w.Header().Set("Content-Type", "application/json")
-		if s.answer != nil {
+		kind, result := "matrix", []any{}
+		switch {
+		case s.answer != nil:
 			s.answer(w)
 			return
+		case strings.HasSuffix(r.URL.Path, "/query_range"):
+			for part, all := range s.past {
+				if strings.Contains(q, part) {
+					result = append(result, all...)
+				}
+			}
+		case strings.HasPrefix(q, "last_over_time("):
+			kind, result = "vector", s.found(q, 300, true)
+		default:
+			ms, err := strconv.Atoi(regexp.MustCompile(`\[(\d+)ms\]$`).FindStringSubmatch(q)[1])
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			result = s.found(q, ms/1000, false)
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": s.vector(q)}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": kind, "result": result}})
 	}))
 	t.Cleanup(s.Close)
 	return s
 }
 
-func (s *server) vector(q string) []any {
-	unquote := func(re string) *regexp.Regexp {
-		m := regexp.MustCompile(re).FindStringSubmatch(q)
-		if m == nil {
-			return regexp.MustCompile("^" + regexp.QuoteMeta(requests) + "$")
-		}
-		return regexp.MustCompile("^(?:" + strings.ReplaceAll(m[1], `\\`, `\`) + ")$")
-	}
-	name, service := unquote(`__name__=~"([^"]*)"`), unquote(`service=~"([^"]*)"`)
+var matcher = regexp.MustCompile(`(\w+)(=~|=)"((?:[^"\\]|\\.)*)"`)
+
+// found are the series that a selector matches, with their samples of the last seconds.
+func (s *server) found(q string, last int, newest bool) []any {
 	out := []any{}
+	name := regexp.MustCompile(`([a-z_]+)\{`).FindStringSubmatch(q)
 	for _, one := range s.has {
-		if !name.MatchString(one.name) || !service.MatchString(one.service) {
+		ok := name == nil || one.name == name[1]
+		for _, m := range matcher.FindAllStringSubmatch(q, -1) {
+			value := one.labels[m[1]]
+			if m[1] == "__name__" {
+				value = one.name
+			}
+			ok = ok && regexp.MustCompile("^(?:"+strings.ReplaceAll(m[3], `\\`, `\`)+")$").MatchString(value)
+		}
+		var values []any
+		for at := s.now - last + 1; at <= s.now; at++ {
+			if v, has := one.values[at]; has {
+				values = append(values, []any{began.Add(time.Duration(at) * time.Second).Unix(), v})
+			}
+		}
+		if !ok || len(values) == 0 {
 			continue
 		}
-		labels := map[string]string{"__name__": one.name, "service": one.service, "instance": "traefik-1"}
-		for pair := range strings.SplitSeq(one.more, ",") {
-			k, v, _ := strings.Cut(pair, "=")
-			labels[k] = v
+		labels := maps.Clone(one.labels)
+		labels["__name__"] = one.name
+		entry := map[string]any{"metric": labels, "values": values}
+		if newest {
+			entry = map[string]any{"metric": labels, "value": values[len(values)-1]}
 		}
-		out = append(out, map[string]any{"metric": labels, "value": []any{float64(now.Unix()), one.value}})
+		out = append(out, entry)
 	}
 	return out
 }
@@ -103,104 +169,205 @@ func (s *server) source(t *testing.T) *prometheus.Source {
 	t.Helper()
 	client, err := api.NewClient(api.Config{Address: s.URL})
 	require.NoError(t, err)
-	return prometheus.New(v1.NewAPI(client), s.URL, func() time.Time { return now })
+	return prometheus.New(v1.NewAPI(client), s.URL, func() time.Time { return began.Add(time.Duration(s.now) * time.Second) })
 }
 
-func TestGrowthIsCountedOnce(t *testing.T) {
+// read asks at a second for what came after another one.
+func (s *server) read(t *testing.T, preset string, now, after int) activities.Reading {
+	t.Helper()
+	s.now = now
+	got, err := s.source(t).Read(context.Background(), activities.ReadIn{
+		Analysis: analysis(preset), Route: route(), After: began.Add(time.Duration(after) * time.Second),
+	})
+	require.NoError(t, err)
+	return got
+}
+
+func requests(n, errs float64) decide.Counts { return decide.Counts{Requests: n, Errors: errs} }
+
+func tick(end int, stable, candidate decide.Counts) judge.Tick {
+	return judge.Tick{
+		End: began.Add(time.Duration(end) * time.Second), Stable: stable, Candidate: candidate,
+		Routed: [2]float64{stable.Requests, candidate.Requests},
+	}
+}
+
+func TestEverySecondIsCountedOnce(t *testing.T) {
 	tests := map[string]struct {
-		before, after []series
-		want          activities.Sample
+		has  []series
+		want judge.Tick
 	}{
 		"both tracks grow": {
-			[]series{{requests, stable, "code=200", "100"}, {requests, green, "code=200", "10"}, {requests, green, "code=500", "1"}},
-			[]series{{requests, stable, "code=200", "190"}, {requests, green, "code=200", "19"}, {requests, green, "code=500", "2"}},
-			activities.Sample{Stable: decide.Counts{Requests: 90}, Candidate: decide.Counts{Requests: 10, Errors: 1}},
+			[]series{counter(stable, "200", every(5, -60, 60, 50)), counter(green, "200", every(5, -60, 60, 10)), counter(green, "500", every(5, -60, 60, 1))},
+			tick(10, requests(100, 0), requests(22, 2)),
+		},
+		"a scrape between two boundaries counts for both, by time": {
+			[]series{counter(stable, "200", every(4, -61, 60, 40))}, tick(10, requests(100, 0), requests(0, 0)),
 		},
 		"nothing happens": {
-			[]series{{requests, stable, "code=200", "100"}}, []series{{requests, stable, "code=200", "100"}}, activities.Sample{},
+			[]series{counter(stable, "200", every(5, -60, 60, 0))}, tick(10, requests(0, 0), requests(0, 0)),
 		},
 		"a gateway begins again at zero": {
-			[]series{{requests, stable, "code=200", "100"}},
-			[]series{{requests, stable, "code=200", "7"}},
-			activities.Sample{Stable: decide.Counts{Requests: 7}},
+			[]series{counter(stable, "200", map[int]string{-5: "80", 0: "90", 5: "100", 10: "7", 15: "7"})}, tick(10, requests(17, 0), requests(0, 0)),
 		},
 		"a series that appears counts whole": {
-			[]series{{requests, stable, "code=200", "100"}},
-			[]series{{requests, stable, "code=200", "100"}, {requests, stable, "code=503", "4"}, {requests, green, "code=200", "6"}},
-			activities.Sample{Stable: decide.Counts{Requests: 4, Errors: 4}, Candidate: decide.Counts{Requests: 6}},
+			[]series{counter(stable, "200", every(5, -60, 60, 0)), counter(stable, "503", map[int]string{5: "4", 10: "4", 15: "4"}), counter(green, "200", map[int]string{10: "6", 15: "6"})},
+			tick(10, requests(4, 4), requests(6, 0)),
 		},
-		"the first series of all counts whole": {
-			nil, []series{{requests, green, "code=200", "6"}}, activities.Sample{Candidate: decide.Counts{Requests: 6}},
+		"a gateway that appears counts from what it has": {
+			[]series{counter(stable, "200", map[int]string{5: "4000", 10: "4010", 15: "4010"})}, tick(10, requests(10, 0), requests(0, 0)),
 		},
-		"a client that went away is no failure, a gateway without an answer is": {
-			[]series{{requests, green, "code=200", "0"}, {requests, green, "code=499", "0"}, {requests, green, "code=0", "0"}},
-			[]series{{requests, green, "code=200", "6"}, {requests, green, "code=499", "2"}, {requests, green, "code=0", "1"}},
-			activities.Sample{Candidate: decide.Counts{Requests: 9, Errors: 1}},
+		"a server that answers 499 has not failed": {
+			[]series{counter(stable, "499", every(5, -60, 60, 50))}, tick(10, requests(100, 0), requests(0, 0)),
 		},
-		"buckets of several codes are summed, in order and without infinity": {
-			[]series{{buckets, green, "code=200,le=0.3", "0"}},
+		"a target that is scraped by two jobs counts once": {
 			[]series{
-				{buckets, green, "code=200,le=1.2", "9"},
-				{buckets, green, "code=200,le=0.3", "5"},
-				{buckets, green, "code=500,le=0.3", "2"},
-				{buckets, green, "code=200,le=+Inf", "9"},
-				{buckets, green, "code=500,le=1.2", "2"},
-			},
-			activities.Sample{Candidate: decide.Counts{Buckets: []decide.Bucket{{UpTo: .3, Count: 7}, {UpTo: 1.2, Count: 11}}}},
+				counter(stable, "200", every(5, -60, 60, 50)).with("job", "a"), counter(stable, "200", every(5, -60, 60, 50)).with("job", "b"),
+			}, tick(10, requests(100, 0), requests(0, 0)),
 		},
-		"requests of testers come by a route of their own and do not count": {
-			nil,
-			[]series{
-				{requests, strings.Replace(green, "httproute-shop-checkout-", "httproute-shop-checkout-preview-", 1), "code=500", "9"},
-				{requests, green, "code=200", "6"},
-			},
-			activities.Sample{Candidate: decide.Counts{Requests: 6}},
+		"two gateways are added up": {
+			[]series{counter(stable, "200", every(5, -60, 60, 50)), counter(stable, "200", every(5, -58, 60, 50)).with("instance", "traefik-2")},
+			tick(10, requests(200, 0), requests(0, 0)),
 		},
-		"other services and other routes are not ours": {
-			nil,
+		"latency is counted by boundary": {
 			[]series{
-				{requests, strings.Replace(stable, "svc-shop-checkout-80", "svc-shop-cart-80", 1), "code=200", "9"},
-				{requests, strings.Replace(stable, "httproute-shop-checkout-", "httproute-shop-cart-", 1), "code=200", "9"},
+				counter(green, "200", every(5, -60, 60, 10)), bucket(green, "0.1", every(5, -60, 60, 8)),
+				bucket(green, "1", every(5, -60, 60, 9)), bucket(green, "+Inf", every(5, -60, 60, 10)),
 			},
-			activities.Sample{},
+			tick(10, requests(0, 0), decide.Counts{Requests: 20, Timed: 20, Buckets: []decide.Bucket{{UpTo: .1, Count: 16}, {UpTo: 1, Count: 18}}}),
+		},
+		"other services, summaries and unknown series do not count": {
+			[]series{
+				counter(stable, "200", every(5, -60, 60, 50)), counter("something-else@file", "200", every(5, -60, 60, 50)), bucket(stable, "", every(5, -60, 60, 5)),
+			}, tick(10, requests(100, 0), requests(0, 0)),
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
-			source := s.source(t)
-			s.has = tt.before
-			first, position, err := source.Read(context.Background(), plan.Analysis{}, route(), nil)
-			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(activities.Sample{}, first), "the first look only sets the mark")
-			s.has = tt.after
-			got, position, err := source.Read(context.Background(), plan.Analysis{}, route(), position)
-			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(tt.want, got))
-			again, _, err := source.Read(context.Background(), plan.Analysis{}, route(), position)
-			require.NoError(t, err)
-			require.Zero(t, again.Stable.Requests+again.Candidate.Requests, "every request counts once")
+			s.has = tt.has
+			got := s.read(t, plan.PresetTraefik, 15, 0)
+			require.Len(t, got.Ticks, 1)
+			require.Empty(t, cmp.Diff(tt.want, got.Ticks[0]))
 		})
 	}
 }
 
-func TestASeriesThatWasAwayIsNotCountedTwice(t *testing.T) {
+func TestLooksAtAnyMomentsSeeTheSameTicks(t *testing.T) {
 	s := serve(t)
-	source := s.source(t)
-	var position activities.Position
-	var sum float64
-	for _, has := range [][]series{
-		{{requests, green, "code=200", "10"}}, {{requests, green, "code=200", "20"}}, nil, {{requests, green, "code=200", "25"}},
-	} {
-		s.has = has
-		sample, next, err := source.Read(context.Background(), plan.Analysis{}, route(), position)
-		require.NoError(t, err)
-		sum, position = sum+sample.Candidate.Requests, next
+	s.has = []series{counter(stable, "200", every(4, -61, 200, 40)), counter(green, "500", every(4, 19, 200, 4))}
+	whole := s.read(t, plan.PresetTraefik, 100, 0).Ticks
+	require.GreaterOrEqual(t, len(whole), 9)
+	var parts []judge.Tick
+	after := 0
+	for now := range 101 {
+		got := s.read(t, plan.PresetTraefik, now, after)
+		parts = append(parts, got.Ticks...)
+		after += 10 * len(got.Ticks)
+		require.True(t, got.Next.After(began.Add(time.Duration(now)*time.Second)), "it is never asked to look at once")
 	}
-	require.InDelta(t, 15, sum, 0)
+	require.Empty(t, cmp.Diff(whole, parts))
 }
 
-func TestAReadThatFailsKeepsItsPosition(t *testing.T) {
+func TestATickWaitsForEveryTargetThatLives(t *testing.T) {
+	s := serve(t)
+	one, two := counter(stable, "200", every(5, -60, 60, 50)), counter(stable, "200", every(5, -58, 7, 50)).with("instance", "traefik-2")
+	s.has = []series{one, two}
+	require.Empty(t, s.read(t, plan.PresetTraefik, 11, 0).Ticks, "one was not scraped after the end of the tick")
+	require.Len(t, s.read(t, plan.PresetTraefik, 22, 0).Ticks, 2, "it is gone")
+	require.Empty(t, s.read(t, plan.PresetTraefik, 9, 0).Ticks, "the tick is not over")
+}
+
+func TestAPrometheusWithoutNumbersTellsOfNoRequests(t *testing.T) {
+	s := serve(t)
+	require.Empty(t, s.read(t, plan.PresetTraefik, 12, 0).Ticks)
+	got := s.read(t, plan.PresetTraefik, 60, 0).Ticks
+	require.NotEmpty(t, got)
+	require.Empty(t, cmp.Diff(tick(10, requests(0, 0), requests(0, 0)), got[0]))
+}
+
+func TestNumbersThatCannotBeAreAGap(t *testing.T) {
+	for name, values := range map[string]map[int]string{
+		"not a number": {-5: "1", 0: "NaN", 5: "3", 10: "4", 15: "5"},
+		"infinite":     {-5: "1", 0: "2", 5: "+Inf", 10: "4", 15: "5"},
+		"negative":     {-5: "1", 0: "2", 5: "-3", 10: "4", 15: "5"},
+		"huge":         {-5: "1", 0: "2", 5: "1e300", 10: "4", 15: "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t)
+			s.has = []series{counter(stable, "200", values)}
+			got := s.read(t, plan.PresetTraefik, 15, 0).Ticks
+			require.Len(t, got, 1)
+			require.Contains(t, got[0].Gap, "impossible value")
+		})
+	}
+}
+
+func TestMissedScrapesAreAGapAndWhatCameMeanwhileIsNotLost(t *testing.T) {
+	s := serve(t)
+	values := every(5, -60, 200, 50)
+	for at := 15; at < 60; at += 5 {
+		delete(values, at) // Prometheus restarts
+	}
+	s.has = []series{counter(stable, "200", values)}
+	sum := 0.
+	for i, tick := range s.read(t, plan.PresetTraefik, 110, 0).Ticks {
+		sum += tick.Stable.Requests
+		require.Equal(t, i >= 1 && i <= 5, tick.Gap != "", "tick %d: %s", i, tick.Gap)
+	}
+	require.InDelta(t, 1100, sum, 1e-6)
+}
+
+func TestYoungPodsAreLeftOutOnBothSides(t *testing.T) {
+	s := serve(t)
+	s.has = []series{
+		pod("checkout-6d4cf56db6-abcde", "200", every(5, -600, 200, 50)),
+		pod("checkout-6d4cf56db6-fghij", "200", every(5, -5, 200, 50)), // scaled up
+		pod("checkout-green-77f7c-klmno", "200", every(5, -50, 200, 10)),
+		pod("checkout-api-6d4cf56db6-abcde", "200", every(5, -600, 200, 50)), // somebody else's
+	}
+	got := s.read(t, plan.PresetApp, 115, 0).Ticks
+	require.Len(t, got, 11)
+	for i, want := range []struct {
+		pods      [2]int
+		candidate float64
+	}{{[2]int{1, 0}, 0}, {[2]int{1, 1}, 20}, {[2]int{1, 1}, 20}, {[2]int{1, 1}, 20}, {[2]int{1, 1}, 20}, {[2]int{1, 1}, 20}, {[2]int{2, 1}, 20}} {
+		require.Equal(t, want.pods, [2]int{got[i].StablePods, got[i].CandidatePods}, "tick %d", i)
+		require.InDelta(t, want.candidate, got[i].Candidate.Requests, 1e-9, "tick %d", i)
+		require.Zero(t, got[i].Routed, "pods count requests from everywhere")
+	}
+}
+
+func TestHistoryTellsTheDispersionOfPods(t *testing.T) {
+	s := serve(t)
+	s.has = []series{pod("checkout-6d4cf56db6-abcde", "200", every(5, -600, 200, 50))}
+	s.past = map[string][]any{}
+	windows := func(labels map[string]string, n float64) any {
+		var values []any
+		for i := range 12 {
+			values = append(values, []any{began.Add(time.Duration(i-11) * 10 * time.Minute).Unix(), fmt.Sprint(n)})
+		}
+		return map[string]any{"metric": labels, "values": values}
+	}
+	for i := range 4 {
+		name := map[string]string{"pod": fmt.Sprintf("checkout-6d4cf56db6-abcd%d", i)}
+		slow := map[string]string{"pod": name["pod"], "le": "0.1"}
+		all := map[string]string{"pod": name["pod"], "le": "+Inf"}
+		s.past[`{5}"}[600000ms]`] = append(s.past[`{5}"}[600000ms]`], windows(name, 1000))
+		s.past[`0"}[600000ms]`] = append(s.past[`0"}[600000ms]`], windows(name, 2))
+		s.past["_bucket"] = append(s.past["_bucket"], windows(slow, 950), windows(all, 1000))
+	}
+	got, err := s.source(t).Check(context.Background(), analysis(plan.PresetApp), route())
+	require.NoError(t, err)
+	require.Equal(t, 4, got.Pods)
+	require.InDelta(t, 96, got.Errors.Bad, 1e-6)
+	require.InDelta(t, 1, got.Errors.Phi, 1e-6)
+	require.Len(t, got.Slow, 1)
+	require.InDelta(t, .1, got.Slow[0].UpTo, 1e-9)
+	require.InDelta(t, 2400, got.Slow[0].Bad, 1e-6)
+}
+
+func TestAReadThatFailsSaysWhy(t *testing.T) {
 	answers := map[string]func(http.ResponseWriter){
 		"the server is broken": func(w http.ResponseWriter) { http.Error(w, "out of memory", http.StatusInternalServerError) },
 		"the query is refused": func(w http.ResponseWriter) {
@@ -216,11 +383,8 @@ func TestAReadThatFailsKeepsItsPosition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
 			s.answer = answer
-			before := activities.Position{"a": 1}
-			sample, position, err := s.source(t).Read(context.Background(), plan.Analysis{}, route(), before)
+			_, err := s.source(t).Read(context.Background(), activities.ReadIn{Analysis: analysis(plan.PresetTraefik), Route: route(), After: began})
 			require.ErrorContains(t, err, "query Prometheus at "+s.URL)
-			require.Empty(t, cmp.Diff(before, position))
-			require.Empty(t, cmp.Diff(activities.Sample{}, sample))
 		})
 	}
 }
@@ -228,14 +392,16 @@ func TestAReadThatFailsKeepsItsPosition(t *testing.T) {
 func TestCheckWantsAStableThatWasSeen(t *testing.T) {
 	s := serve(t)
 	source := s.source(t)
-	err := source.Check(context.Background(), plan.Analysis{}, route())
+	_, err := source.Check(context.Background(), analysis(plan.PresetTraefik), route())
 	require.Equal(t, fault.Invalid, fault.Of(err))
-	require.ErrorContains(t, err, "knows no request to Service shop/checkout")
-	s.has = []series{{requests, green, "code=200", "1"}}
-	require.Error(t, source.Check(context.Background(), plan.Analysis{}, route()), "the candidate is not stable")
-	s.has = []series{{requests, stable, "code=200", "1"}}
-	require.NoError(t, source.Check(context.Background(), plan.Analysis{}, route()))
+	require.ErrorContains(t, err, "knows no request to Service checkout")
+	s.has = []series{counter(green, "200", map[int]string{0: "1"})}
+	_, err = source.Check(context.Background(), analysis(plan.PresetTraefik), route())
+	require.Error(t, err, "the candidate is not stable")
+	s.has = []series{counter(stable, "200", map[int]string{0: "1"})}
+	_, err = source.Check(context.Background(), analysis(plan.PresetTraefik), route())
+	require.NoError(t, err)
 	s.Close()
-	err = source.Check(context.Background(), plan.Analysis{}, route())
+	_, err = source.Check(context.Background(), analysis(plan.PresetTraefik), route())
 	require.False(t, fault.Final(err), "a server that is away is asked again")
 }

@@ -133,7 +133,7 @@ func TestARollingReleaseSaysItsBatches(t *testing.T) {
 		"restore the workload's settings; not any more: slipway undo -f PLAN",
 	}, brief(f.Steps)))
 	minute := plan.Duration(time.Minute)
-	two, hours, first := 2, 2*10.0/60, 16*(40*time.Second).Minutes()
+	two, hours, first := 2, 2*10.0/60, 16*(130*time.Second).Minutes()
 	require.Equal(t, (5+5+5+30)*minute, f.Takes)
 	require.Empty(t, cmp.Diff(forecast.Cost{Extra: plan.Percent(25), ExtraPods: &two, For: 10 * minute, PodHours: &hours}, f.Cost))
 	require.Empty(t, cmp.Diff(forecast.Blast{UserMinutes: 16*5 + 50*5 + 100*30, BeforePromotion: 16*5 + 50*5, FirstLook: &first}, f.Blast))
@@ -161,7 +161,7 @@ func TestAStatefulSetCostsNoExtraPods(t *testing.T) {
 }
 
 func TestTheStepsAddUp(t *testing.T) {
-	six, hours, first := 6, 6*0.75, 5*(40*time.Second).Minutes()
+	six, hours, first := 6, 6*0.75, 5*(130*time.Second).Minutes()
 	f := of(t, canary, 6)
 	minute := plan.Duration(time.Minute)
 	require.Equal(t, 45*minute, f.Takes)
