@@ -20,7 +20,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := cli.Run(ctx, cli.Terminal{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Live: term.IsTerminal(int(os.Stdout.Fd())), Asks: term.IsTerminal(int(os.Stdin.Fd())), Now: time.Now, User: who(),
+		Live: term.IsTerminal(int(os.Stdout.Fd())), Asks: term.IsTerminal(int(os.Stdin.Fd())), Now: time.Now,
+		User: who(), Key: os.Getenv("SLIPWAY_APPROVAL_KEY"),
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)

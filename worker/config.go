@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"reflect"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // config is the environment of a worker. Temporal's address, namespace and certificates come from
@@ -26,10 +29,19 @@ type config struct {
 	// KubeQPS and KubeBurst limit requests per second to the Kubernetes API.
 	KubeQPS   float32 `env:"SLIPWAY_KUBE_QPS" envDefault:"50"`
 	KubeBurst int     `env:"SLIPWAY_KUBE_BURST" envDefault:"100"`
+	// ApprovalKeys are the public keys whose statements count, each written as whom it speaks for and the key:
+	// "*=slipway_pk_…" for a server that knows people, "ann=slipway_pk_…" for a person. With none, nothing that
+	// asks for approval can be approved.
+	ApprovalKeys statement.Keys `env:"SLIPWAY_APPROVAL_KEYS"`
 }
 
 func configure(environment map[string]string) (config, error) {
-	c, err := env.ParseAsWithOptions[config](env.Options{Environment: environment})
+	c, err := env.ParseAsWithOptions[config](env.Options{
+		Environment: environment,
+		FuncMap: map[reflect.Type]env.ParserFunc{reflect.TypeFor[statement.Keys](): func(text string) (any, error) {
+			return statement.ParseKeys(text)
+		}},
+	})
 	if err != nil {
 		return c, fmt.Errorf("read environment: %w", err)
 	}

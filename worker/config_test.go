@@ -11,6 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Public keys of nobody.
+const (
+	approvalKey = "slipway_pk_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+	personKey   = "slipway_pk_PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"
+)
+
 func TestConfigHasDefaultsForAllButPrometheus(t *testing.T) {
 	c, err := configure(map[string]string{"SLIPWAY_PROMETHEUS_URL": "http://prometheus:9090"})
 	require.NoError(t, err)
@@ -25,8 +31,11 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"SLIPWAY_PROMETHEUS_URL": "https://metrics.example/prometheus", "SLIPWAY_LISTEN": "127.0.0.1:9000",
 		"SLIPWAY_KUBECONFIG": "/etc/kubeconfig", "SLIPWAY_LOG_LEVEL": "debug", "SLIPWAY_WATCHES": "7",
 		"SLIPWAY_KUBE_QPS": "12.5", "SLIPWAY_KUBE_BURST": "25",
+		"SLIPWAY_APPROVAL_KEYS": "*=" + approvalKey + ", ann+@ops=" + personKey,
 	})
 	require.NoError(t, err)
+	require.Equal(t, []string{"*=" + approvalKey, "ann+@ops=" + personKey}, []string{c.ApprovalKeys[0].String(), c.ApprovalKeys[1].String()})
+	c.ApprovalKeys = nil
 	require.Empty(t, cmp.Diff(config{
 		Prometheus: "https://metrics.example/prometheus", Listen: "127.0.0.1:9000", Kubeconfig: "/etc/kubeconfig",
 		LogLevel: slog.LevelDebug, Watches: 7, KubeQPS: 12.5, KubeBurst: 25,
@@ -38,17 +47,19 @@ func TestConfigRefusesWhatCannotWork(t *testing.T) {
 		set  map[string]string
 		want string
 	}{
-		"no Prometheus":               {nil, "SLIPWAY_PROMETHEUS_URL"},
-		"an empty Prometheus":         {map[string]string{"SLIPWAY_PROMETHEUS_URL": ""}, "SLIPWAY_PROMETHEUS_URL"},
-		"a Prometheus that is no URL": {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus"}, "write one such as http://prometheus:9090"},
-		"a Prometheus without scheme": {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus:9090"}, "is not a URL"},
-		"another scheme":              {map[string]string{"SLIPWAY_PROMETHEUS_URL": "ftp://prometheus:9090"}, "is not a URL"},
-		"no watch":                    {map[string]string{"SLIPWAY_WATCHES": "0"}, "SLIPWAY_WATCHES is 0; write a number from 1 to 10000"},
-		"too many watches":            {map[string]string{"SLIPWAY_WATCHES": "10001"}, "write a number from 1 to 10000"},
-		"watches in words":            {map[string]string{"SLIPWAY_WATCHES": "many"}, "Watches"},
-		"an unknown log level":        {map[string]string{"SLIPWAY_LOG_LEVEL": "loud"}, "loud"},
-		"no request per second":       {map[string]string{"SLIPWAY_KUBE_QPS": "0"}, "SLIPWAY_KUBE_QPS"},
-		"a burst of none":             {map[string]string{"SLIPWAY_KUBE_BURST": "0"}, "SLIPWAY_KUBE_BURST"},
+		"no Prometheus":                {nil, "SLIPWAY_PROMETHEUS_URL"},
+		"an empty Prometheus":          {map[string]string{"SLIPWAY_PROMETHEUS_URL": ""}, "SLIPWAY_PROMETHEUS_URL"},
+		"a Prometheus that is no URL":  {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus"}, "write one such as http://prometheus:9090"},
+		"a Prometheus without scheme":  {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus:9090"}, "is not a URL"},
+		"another scheme":               {map[string]string{"SLIPWAY_PROMETHEUS_URL": "ftp://prometheus:9090"}, "is not a URL"},
+		"no watch":                     {map[string]string{"SLIPWAY_WATCHES": "0"}, "SLIPWAY_WATCHES is 0; write a number from 1 to 10000"},
+		"too many watches":             {map[string]string{"SLIPWAY_WATCHES": "10001"}, "write a number from 1 to 10000"},
+		"watches in words":             {map[string]string{"SLIPWAY_WATCHES": "many"}, "Watches"},
+		"an unknown log level":         {map[string]string{"SLIPWAY_LOG_LEVEL": "loud"}, "loud"},
+		"no request per second":        {map[string]string{"SLIPWAY_KUBE_QPS": "0"}, "SLIPWAY_KUBE_QPS"},
+		"a key that speaks for nobody": {map[string]string{"SLIPWAY_APPROVAL_KEYS": approvalKey}, "key 1 of 1: write whom it speaks for before it"},
+		"a key that is cut":            {map[string]string{"SLIPWAY_APPROVAL_KEYS": "*=" + approvalKey[:40]}, "it is not 32 bytes in base64"},
+		"a burst of none":              {map[string]string{"SLIPWAY_KUBE_BURST": "0"}, "SLIPWAY_KUBE_BURST"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -47,6 +47,9 @@ func run(ctx context.Context, environment map[string]string) error {
 		defer queue.Stop()
 	}
 	w.started.Store(true)
+	if len(c.ApprovalKeys) == 0 {
+		logger.Warn("no approval key is trusted; nothing that asks for approval can be approved", "variable", "SLIPWAY_APPROVAL_KEYS")
+	}
 	logger.Info("worker started", "listen", c.Listen, "prometheus", c.Prometheus)
 	select {
 	case <-ctx.Done():

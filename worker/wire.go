@@ -94,6 +94,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
 	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
+	main.RegisterActivity(&activities.Approvals{Keys: c.ApprovalKeys})
 	directory := &activities.Lanes{Directory: temporal.New(w.temporal, workflows.TaskQueue), Clock: clock}
 	main.RegisterActivity(directory)
 

@@ -31,28 +31,37 @@ func (r *release) pass(ctx workflow.Context, s *StepStatus, g *plan.Gate) error 
 // gate asks the people that the plan names.
 func (r *release) gate(ctx workflow.Context, g plan.Gate) error {
 	return r.ask(ctx, ask{
-		text:     fmt.Sprintf("approval by %d of %v", g.Quorum, g.Approvers),
-		question: question{approvers: g.Approvers, quorum: g.Quorum}, within: g.Within,
+		Question: Question{
+			Text:      fmt.Sprintf("approval by %d of %v", g.Quorum, g.Approvers),
+			Approvers: g.Approvers, Quorum: g.Quorum, FourEyes: g.FourEyes,
+		},
+		within: g.Within,
 	})
 }
 
 // ask is a question to people; its silence at the deadline is a no.
 type ask struct {
-	question
-	text   string
+	Question
 	within plan.Duration
 }
 
 func (r *release) ask(ctx workflow.Context, a ask) error {
-	q := a.question
-	r.question = &q
-	defer func() { r.question = nil }()
+	q := a.Question
+	r.asked++
+	q.ID = fmt.Sprintf("%d.%d", r.status.Step, r.asked)
+	r.status.Asks, r.rejected = &q, nil
+	defer func() { r.status.Asks = nil }()
 	deadline := workflow.Now(ctx).Add(a.within.D())
-	r.note(ctx, "asked: %s", a.text)
-	r.at(ctx, moment{next: a.text, owner: OwnerPeople, deadline: deadline, atDeadline: "the release is undone"})
-	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.promoted != nil })
-	if err == nil && !answered {
-		return stop("nobody answered within %s: %s", a.within, a.text)
+	r.note(ctx, "asked: %s", q.Text)
+	r.at(ctx, moment{next: q.Text, owner: OwnerPeople, deadline: deadline, atDeadline: "the release is undone"})
+	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.rejected != nil || r.promoted != nil })
+	switch {
+	case err != nil:
+		return err
+	case r.rejected != nil:
+		return stop("rejected by %s: %s", r.rejected.By, r.rejected.Reason)
+	case !answered:
+		return stop("nobody answered within %s: %s", a.within, q.Text)
 	}
-	return err
+	return nil
 }

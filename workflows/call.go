@@ -18,6 +18,7 @@ var (
 	checks   *activities.Checks
 	rollout  *activities.Rollout
 	lanes    *activities.Lanes
+	approval *activities.Approvals
 )
 
 // start executes an activity. It is the only place that does.
@@ -39,4 +40,14 @@ func call[In, Out any](
 // do executes an activity that returns nothing but perhaps an error, and waits for it.
 func do[In any](ctx workflow.Context, p policy, summary string, activity func(context.Context, In) error, in In) error {
 	return start(ctx, p, summary, activity, in).Get(ctx, nil)
+}
+
+// local executes an activity that reaches nothing but the memory of this worker, as part of the workflow task: it
+// needs no free slot, no round trip, and one event.
+func local[In, Out any](ctx workflow.Context, summary string, activity func(context.Context, In) (Out, error), in In) (Out, error) {
+	var out Out
+	options := workflow.LocalActivityOptions(quick())
+	options.Summary = summary
+	err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, options), activity, in).Get(ctx, &out)
+	return out, err
 }

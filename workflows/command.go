@@ -17,40 +17,34 @@ type commands struct {
 	seen     map[string]bool
 	aborted  *Command
 	promoted *Command
+	rejected *Command
 	paused   bool
-	question *question
 	// hurriable says that the release steps back in no hurry, which an abort can change.
 	hurriable bool
-	// heard counts the commands that were obeyed, and the signals that were refused.
+	// heard counts the commands that were obeyed, and the signals and decisions that were refused.
 	heard int
+	// bare counts the decisions that came without a statement, asked the questions, verifying the statements that
+	// are being looked at.
+	bare, asked, verifying int
 }
 
 // maxCommands is how many commands a release hears: each costs history, which is finite. An abort is
 // heard after that too.
 const maxCommands = 500
 
-// question is open while people are asked.
-type question struct {
-	approvers []string
-	quorum    int
-	approvals []string
-}
-
-func (q *question) answered() bool { return len(q.approvals) >= q.quorum }
-
 // listen sets every handler, before anything blocks. A signal and an update of the same name meet in
-// obey; a refused update tells its sender why, a refused signal is told in the log.
+// take; a refused update tells its sender why, a refused signal is told in the log.
 func (r *release) listen(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) { return r.status, nil }); err != nil {
 		return fmt.Errorf("set status query: %w", err)
 	}
-	for _, name := range []string{Approve, Abort, Pause, Resume, Promote, Override} {
+	for _, name := range []string{Approve, Reject, Abort, Pause, Resume, Promote, Override} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, name,
 			func(ctx workflow.Context, cmd Command) (Status, error) {
-				r.obey(ctx, name, cmd)
-				return r.status, nil
+				err := r.take(ctx, name, cmd.said())
+				return r.status, err
 			},
-			workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, cmd Command) error { return r.refusal(name, cmd) }})
+			workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, cmd Command) error { return r.screen(name, cmd.said()) }})
 		if err != nil {
 			return fmt.Errorf("set update %s: %w", name, err)
 		}
@@ -61,20 +55,16 @@ func (r *release) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// hear receives the signals of one name for as long as the release runs.
+// hear receives the signals of one name for as long as the release runs. Each is taken beside the next one.
 func (r *release) hear(ctx workflow.Context, name string) {
 	for {
 		var cmd Command
 		if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &cmd) {
 			return
 		}
-		if err := r.refusal(name, cmd); err != nil {
-			if r.heard++; r.heard <= maxCommands {
-				r.note(ctx, "%s by %s refused: %s", name, cmd.By, err)
-			}
-			continue
-		}
-		r.obey(ctx, name, cmd)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			_ = r.take(ctx, name, cmd.said()) // a signal has no answer; the story has it
+		})
 	}
 }
 
@@ -83,7 +73,7 @@ func (r *release) refusal(name string, cmd Command) error {
 	switch {
 	case cmd.ID == "" || cmd.By == "":
 		return stop("a command needs an ID and who it is from")
-	case r.seen[cmd.ID]:
+	case r.seen[cmd.key()]:
 		return nil
 	case r.status.Phase.Ended():
 		return stop("the release has ended: %s", r.status.Phase)
@@ -96,9 +86,14 @@ func (r *release) refusal(name string, cmd Command) error {
 	case r.heard >= maxCommands && name != Abort:
 		return stop("the release has heard %d commands, and hears no more but an abort", maxCommands)
 	}
+	if err := r.refuseUnbound(name, cmd); err != nil {
+		return err
+	}
 	switch name {
 	case Approve:
 		return r.refuseApproval(cmd)
+	case Reject:
+		return r.refuseRejection(cmd)
 	case Abort:
 		if cmd.Reason == "" {
 			return stop("an abort needs a reason")
@@ -139,46 +134,72 @@ func (r *release) refusePromotion(cmd Command) error {
 		if g == nil || r.status.Track[i].State == Passed {
 			continue
 		}
-		if g.Quorum > 1 {
+		switch {
+		case g.Quorum > 1:
 			return stop("the gate of step %d needs %d people; approve it when it asks", i+1, g.Quorum)
-		}
-		if len(g.Approvers) > 0 && !slices.Contains(g.Approvers, cmd.By) {
+		case !cmd.among(g.Approvers):
 			return stop("%s is not among the approvers %v of the gate of step %d", cmd.By, g.Approvers, i+1)
+		case g.FourEyes && cmd.By == r.in.RequestedBy:
+			return stop("%s has requested the release, and the gate of step %d needs somebody else", cmd.By, i+1)
 		}
 	}
 	return nil
 }
 
 func (r *release) refuseApproval(cmd Command) error {
-	q := r.question
+	q := r.status.Asks
 	switch {
 	case q == nil:
 		return stop("nothing is waiting for an approval")
-	case len(q.approvers) > 0 && !slices.Contains(q.approvers, cmd.By):
-		return stop("%s is not among the approvers %v", cmd.By, q.approvers)
-	case slices.Contains(q.approvals, cmd.By):
-		return stop("%s has approved already; this question needs %d different people", cmd.By, q.quorum)
+	case !cmd.among(q.Approvers):
+		return stop("%s is not among the approvers %v", cmd.By, q.Approvers)
+	case q.FourEyes && cmd.By == r.in.RequestedBy:
+		return stop("%s has requested the release, and this question needs somebody else", cmd.By)
+	case slices.Contains(q.Approvals, cmd.By):
+		return stop("%s has approved already; this question needs %d different people", cmd.By, q.Quorum)
+	case q.answered() || r.rejected != nil:
+		return stop("somebody else has answered already")
+	}
+	return nil
+}
+
+// refuseRejection lets whoever may approve also say no; so may whoever has requested the release.
+func (r *release) refuseRejection(cmd Command) error {
+	q := r.status.Asks
+	switch {
+	case cmd.Reason == "":
+		return stop("a rejection needs a reason")
+	case q == nil:
+		return stop("nothing is waiting for an answer; an abort ends the release")
+	case q.answered() || r.rejected != nil:
+		return stop("somebody else has answered already; an abort ends the release")
+	case cmd.By != r.in.RequestedBy && !cmd.among(q.Approvers):
+		return stop("%s is not among the approvers %v; an abort ends the release", cmd.By, q.Approvers)
 	}
 	return nil
 }
 
 // obey carries a command out, once.
 func (r *release) obey(ctx workflow.Context, name string, cmd Command) {
-	if r.seen[cmd.ID] {
+	if r.seen[cmd.key()] {
 		return
 	}
-	r.seen[cmd.ID] = true
+	r.seen[cmd.key()] = true
 	r.heard++
-	text := name + " by " + cmd.By
+	text := name + " by " + cmd.signer()
 	if cmd.Reason != "" {
 		text += ": " + cmd.Reason
 	}
 	r.note(ctx, "%s", text)
 	switch name {
 	case Approve:
-		r.question.approvals = append(r.question.approvals, cmd.By)
+		r.status.Asks.Approvals = append(r.status.Asks.Approvals, cmd.By)
+	case Reject:
+		r.rejected = &cmd
 	case Abort:
-		r.aborted = &cmd
+		if !r.hurriable { // one that hurries an undo is not its reason
+			r.aborted = &cmd
+		}
 		r.cancel()
 	case Pause:
 		r.paused = true
@@ -205,7 +226,7 @@ func (r *release) makeRoom(ctx workflow.Context) {
 }
 
 func (r *release) yield(ctx workflow.Context, y decide.Yield) {
-	cmd := Command{ID: "yield/" + y.To, By: y.By, Reason: "superseded by the newer release " + y.To}
+	cmd := Command{ID: "yield/" + y.To, By: y.By, Reason: "superseded by the newer release " + y.To, verified: true}
 	if y.Anyway {
 		cmd.Reason = "preempted by the hotfix " + y.To
 	}
@@ -213,7 +234,7 @@ func (r *release) yield(ctx workflow.Context, y decide.Yield) {
 		r.note(ctx, "%s asked for the newer release %s, which waits: this one is approved or promoted already", y.By, y.To)
 		return
 	}
-	if r.seen[cmd.ID] || r.refusal(Abort, cmd) != nil {
+	if r.seen[cmd.key()] || r.refusal(Abort, cmd) != nil {
 		return
 	}
 	r.status.Yielded = true

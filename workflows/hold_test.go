@@ -78,7 +78,7 @@ func TestAReleaseThatIsHeldCanBeAborted(t *testing.T) {
 			r := prepare(t, p)
 			r.hear(at, workflows.HoldsSignal, stopped())
 			r.at(at+3*time.Hour, workflows.Abort, by("bob"))
-			r.run().undone("aborted by bob: said bob")
+			r.run().undone("aborted by bob (unverified): said bob")
 			back := 5 * time.Second
 			if c := p.Spec.Strategy.Canary; c != nil {
 				back += time.Duration(len(c.Steps)) * c.StepBack.D()

@@ -98,7 +98,7 @@ func (s Submission) summary() string {
 // input of the workflow that carries it out.
 func (s Submission) input() any {
 	if r := s.Release; s.Workflow == RolloutUndoWorkflow {
-		return UndoIn{ID: r.ID, Plan: r.Plan, Revision: s.Revision, RequestedBy: r.RequestedBy}
+		return UndoIn{ID: r.ID, Plan: r.Plan, PlanHash: r.PlanHash, Revision: s.Revision, RequestedBy: r.RequestedBy}
 	}
 	return s.Release
 }

@@ -3,12 +3,15 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // Task queues. Watches have a queue of their own, so that no number of them delays an abort.
@@ -24,6 +27,8 @@ const StatusQuery = "status"
 // wait and an update, with a validator, for those that can. Both carry a Command.
 const (
 	Approve = "approve"
+	// Reject answers what a release asks for with a no: it is undone.
+	Reject  = "reject"
 	Abort   = "abort"
 	Pause   = "pause"
 	Resume  = "resume"
@@ -47,11 +52,24 @@ type Held struct {
 // Command is what a person or a machine tells a release.
 type Command struct {
 	// ID makes a command count once, however often it arrives.
-	ID string `json:"id"`
+	ID string `json:"id,omitempty"`
 	// By is who says it.
-	By string `json:"by"`
-	// Reason in plain words; needed for an abort and an override.
+	By string `json:"by,omitempty"`
+	// Reason in plain words; needed for an abort, a reject and an override.
 	Reason string `json:"reason,omitempty"`
+	// Statement is what a server that knows the person has signed. Its ID, person and reason take the place of
+	// those above. See [NeedsStatement].
+	Statement *statement.Signed `json:"statement,omitempty"`
+
+	// verified says that By is true.
+	verified bool
+}
+
+// NeedsStatement reports whether a command counts only with a statement: those by which a release goes further than
+// its plan lets it go by itself, and those that answer for people. What makes a release safer is obeyed at once,
+// whoever says so; a name that no statement vouches for is kept as unverified.
+func NeedsStatement(command string) bool {
+	return slices.Contains([]string{Approve, Reject, Promote, Override}, command)
 }
 
 // Workflow is the name of the workflow that carries a plan's strategy out.
@@ -74,6 +92,8 @@ type ReleaseIn struct {
 	Plan        plan.Plan `json:"plan"`
 	Image       string    `json:"image"`
 	RequestedBy string    `json:"requestedBy"`
+	// PlanHash is the SHA-256 of the plan as JSON, in hexadecimal digits. Decisions are bound to it.
+	PlanHash string `json:"planHash,omitempty"`
 	// Holds are the freezes and stops of the moment at which it began. OverrideFreeze says why they do not
 	// count, if they do not.
 	Holds          []decide.Hold `json:"holds,omitempty"`
@@ -82,8 +102,9 @@ type ReleaseIn struct {
 
 // UndoIn starts an undo of a workload that is replaced in place: see [RolloutUndo].
 type UndoIn struct {
-	ID   string    `json:"id"`
-	Plan plan.Plan `json:"plan"`
+	ID       string    `json:"id"`
+	Plan     plan.Plan `json:"plan"`
+	PlanHash string    `json:"planHash,omitempty"`
 	// Revision to go back to, as `kubectl rollout history` numbers them; 0: the one before the present.
 	Revision    int64  `json:"revision,omitempty"`
 	RequestedBy string `json:"requestedBy"`
@@ -125,6 +146,7 @@ type Status struct {
 	Strategy    string `json:"strategy"`
 	Image       string `json:"image"`
 	RequestedBy string `json:"requestedBy"`
+	PlanHash    string `json:"planHash,omitempty"`
 	// Chosen says why this strategy, where the plan left the choice to Slipway.
 	Chosen []string `json:"chosen,omitempty"`
 
@@ -147,6 +169,8 @@ type Status struct {
 	Owner      string    `json:"owner"`
 	Deadline   time.Time `json:"deadline,omitzero"`
 	AtDeadline string    `json:"atDeadline,omitempty"`
+	// Asks is the question that waits for people; nil while there is none.
+	Asks *Question `json:"asks,omitempty"`
 
 	Stable string `json:"stable,omitempty"`
 	// Pods that stable had when the release began; 0 before it was looked at.
@@ -162,6 +186,38 @@ type Status struct {
 	// Log is the story so far, oldest first.
 	Log []Event `json:"log"`
 }
+
+// Where is the place in a release that a decision is about: the open question, or else the phase and the step.
+func (s *Status) Where() string {
+	if s.Asks != nil {
+		return "question " + s.Asks.ID
+	}
+	return fmt.Sprintf("%s %d", s.Phase, s.Step)
+}
+
+// Digest is what a decision calls the image: its digest, or where it has none the whole reference.
+func (s *Status) Digest() string {
+	if _, digest, ok := strings.Cut(s.Image, "@"); ok {
+		return digest
+	}
+	return s.Image
+}
+
+// Question is what people are asked.
+type Question struct {
+	// ID is the step, and how many questions the release has asked: "2.1".
+	ID   string `json:"id"`
+	Text string `json:"text"`
+	// Approvers may answer; empty: everybody who was recognised. Those that begin with @ are groups.
+	Approvers []string `json:"approvers,omitempty"`
+	// Quorum is how many different people must say yes, Approvals those who have.
+	Quorum    int      `json:"quorum"`
+	Approvals []string `json:"approvals,omitempty"`
+	// FourEyes keeps whoever has requested the release from approving it.
+	FourEyes bool `json:"fourEyes,omitempty"`
+}
+
+func (q *Question) answered() bool { return len(q.Approvals) >= q.Quorum }
 
 // at is the step of a name. It is one of those that the release itself has made.
 func (s *Status) at(name string) *StepStatus {

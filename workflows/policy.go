@@ -87,5 +87,13 @@ func following() policy {
 	}
 }
 
+// localPolicy is policy for activities that are part of a workflow task.
+type localPolicy workflow.LocalActivityOptions
+
+// quick computes something; a person is waiting. It is tried once: what it computes would not change.
+func quick() localPolicy {
+	return localPolicy{ScheduleToCloseTimeout: 2 * time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}}
+}
+
 // beat is how soon the death of a worker is noticed.
 const beat = 3 * time.Second

@@ -94,7 +94,7 @@ func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*rele
 		in:       in, pace: p, limits: *in.Plan.Spec.Analysis,
 		status: Status{
 			ID: in.ID, Service: in.Plan.Metadata.Name, Environment: in.Plan.Metadata.Environment,
-			Namespace: in.Plan.Spec.Target.Namespace, Strategy: strategy, Image: in.Image, RequestedBy: in.RequestedBy,
+			Namespace: in.Plan.Spec.Target.Namespace, Strategy: strategy, Image: in.Image, RequestedBy: in.RequestedBy, PlanHash: in.PlanHash,
 			Phase: Preflight, Started: workflow.Now(ctx),
 		},
 		holds: holds{standing: in.Holds},
@@ -216,6 +216,7 @@ func (r *release) end(ctx workflow.Context, p Phase, outcome string) (Status, er
 	r.status.Ended, r.status.Outcome = workflow.Now(ctx), outcome
 	r.note(ctx, "%s: %s", p, outcome)
 	err := r.enter(ctx, p)
+	r.answerLast(ctx)
 	r.at(ctx, moment{next: "nothing: the release has ended"})
 	return r.status, err
 }

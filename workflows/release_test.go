@@ -21,6 +21,7 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // release is one run of a workflow in a world.
@@ -36,8 +37,10 @@ type release struct {
 	fates    world.Fates
 	// details are the different texts that Temporal's UI has shown.
 	details []string
-	status  workflows.Status
-	err     error
+	// bareOnly sends every command as somebody types it into Temporal's UI.
+	bareOnly bool
+	status   workflows.Status
+	err      error
 }
 
 func minutes(n int) plan.Duration { return plan.Duration(time.Duration(n) * time.Minute) }
@@ -182,9 +185,12 @@ func prepare(t *testing.T, p plan.Plan) *release {
 	w.Bake = bake(p)
 	return &release{
 		t: t, env: suite.NewTestWorkflowEnvironment(), world: w, before: w.State(), workflow: workflows.Workflow(p.Spec.Strategy),
-		in: workflows.ReleaseIn{ID: "checkout-abc123", Plan: p, Image: world.NewImage, RequestedBy: "alice"},
+		in: workflows.ReleaseIn{ID: "checkout-abc123", Plan: p, Image: world.NewImage, RequestedBy: "alice", PlanHash: planHash},
 	}
 }
+
+// planHash stands for that of any plan.
+var planHash = strings.Repeat("ab", 32)
 
 // run ends with the release.
 func (r *release) run() *release {
@@ -239,9 +245,35 @@ func (r *release) watchDetails() {
 	}
 }
 
-// at tells the release something after a while, by signal.
+// at tells the release something after a while, by signal, as a server says it that knows who decides.
 func (r *release) at(after time.Duration, name string, cmd workflows.Command) {
-	r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow(name, cmd) }, after)
+	r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow(name, r.signed(name, cmd)) }, after)
+}
+
+// signed is a command with a statement about the place where the release is now, where it needs one.
+func (r *release) signed(name string, cmd workflows.Command) workflows.Command {
+	r.t.Helper()
+	if !workflows.NeedsStatement(name) || cmd.ID == "" || cmd.By == "" || cmd.Statement != nil || r.bareOnly {
+		return cmd
+	}
+	s := r.query()
+	return r.sign(statement.Statement{
+		ID: cmd.ID, Who: cmd.By, How: "slack", What: name, Reason: cmd.Reason,
+		Release: s.ID, Step: s.Where(), Digest: s.Digest(), PlanHash: s.PlanHash,
+	})
+}
+
+func (r *release) sign(s statement.Statement) workflows.Command {
+	r.t.Helper()
+	if s.At.IsZero() {
+		s.At = r.env.Now().Truncate(time.Millisecond)
+	}
+	if s.Expires.IsZero() {
+		s.Expires = s.At.Add(time.Hour)
+	}
+	signed, err := world.Key().Sign(s)
+	require.NoError(r.t, err)
+	return workflows.Command{Statement: &signed}
 }
 
 // by is a command with an ID made of its sender and its time.
@@ -258,7 +290,7 @@ type answer struct {
 // tell is at by update.
 func (r *release) tell(after time.Duration, name string, cmd workflows.Command) *answer {
 	a := &answer{err: errors.New("no answer")}
-	r.env.RegisterDelayedCallback(func() { r.update(name, cmd, a) }, after)
+	r.env.RegisterDelayedCallback(func() { r.update(name, r.signed(name, cmd), a) }, after)
 	return a
 }
 

@@ -59,7 +59,7 @@ func TestARollbackCanBeAbortedAtAnyTime(t *testing.T) {
 		t.Run(at.String(), func(t *testing.T) {
 			r := goBack(t)
 			r.at(at, workflows.Abort, by("bob"))
-			r.run().undone("aborted by bob: said bob")
+			r.run().undone("aborted by bob (unverified): said bob")
 		})
 	}
 }

@@ -34,7 +34,7 @@ func RolloutUndo(ctx workflow.Context, in UndoIn) (Status, error) {
 		return Status{}, unplanned(plan.StrategyRolling)
 	}
 	p := tempo(in.Plan.Spec.Strategy)
-	r, ctx, err := prepare(ctx, ReleaseIn{ID: in.ID, Plan: in.Plan, RequestedBy: in.RequestedBy}, StrategyRolloutUndo, p)
+	r, ctx, err := prepare(ctx, ReleaseIn{ID: in.ID, Plan: in.Plan, PlanHash: in.PlanHash, RequestedBy: in.RequestedBy}, StrategyRolloutUndo, p)
 	if err != nil {
 		return Status{}, err
 	}

@@ -91,7 +91,7 @@ func TestAnAbortAtAnyActivityLeavesNothingBehind(t *testing.T) {
 						}
 						return fate
 					}
-					r.run().aborted("aborted by bob: said bob")
+					r.run().aborted("aborted by bob (unverified): said bob")
 				})
 			}
 		}
@@ -115,7 +115,7 @@ func TestAnAbortAtAnyTimeLeavesNothingBehind(t *testing.T) {
 			t.Run(at.String(), func(t *testing.T) {
 				r := prepare(t, p)
 				r.at(at, workflows.Abort, by("bob"))
-				r.run().undone("aborted by bob: said bob")
+				r.run().undone("aborted by bob (unverified): said bob")
 			})
 		}
 	})
@@ -134,7 +134,7 @@ func TestAnAbortByUpdateThatMeetsAResultIsObeyed(t *testing.T) {
 					r.promoted()
 					return
 				}
-				r.aborted("aborted by bob: said bob")
+				r.aborted("aborted by bob (unverified): said bob")
 			})
 		}
 	})

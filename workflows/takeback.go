@@ -15,6 +15,7 @@ import (
 
 // refuse ends a release that has changed nothing.
 func (r *release) refuse(ctx workflow.Context, cause error) (Status, error) {
+	r.answerLast(ctx)
 	status, err := r.end(ctx, Refused, r.why(cause)+"; nothing was changed")
 	if err != nil {
 		return status, err
@@ -24,15 +25,16 @@ func (r *release) refuse(ctx workflow.Context, cause error) (Status, error) {
 
 // takeBack undoes everything the release has done, in reverse order, however it was ended.
 func (r *release) takeBack(ctx workflow.Context, cause error) (Status, error) {
-	why := r.why(cause)
-	r.note(ctx, "undoing: %s", why)
+	r.note(ctx, "undoing: %s", r.cause(cause))
 	r.cancel()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.enter(ctx, Undoing); err != nil {
 		r.note(ctx, "%s", err)
 	}
-	r.at(ctx, moment{next: "undo in reverse order: " + why})
+	r.at(ctx, moment{next: "undo in reverse order: " + r.cause(cause)})
 	left := r.undo.run(ctx)
+	r.answerLast(ctx)
+	why := r.why(cause)
 	if len(left) > 0 {
 		return r.callPerson(ctx, left, why)
 	}
@@ -55,12 +57,20 @@ func failure(s Status) error {
 	})
 }
 
-// why the way forward ended. A person's abort cancels whatever was under way, so it comes first.
-func (r *release) why(cause error) string {
+// cause of the end of the way forward. A person's abort cancels whatever was under way, so it comes first.
+func (r *release) cause(err error) string {
 	if r.aborted != nil {
 		return fmt.Sprintf("aborted by %s: %s", r.aborted.By, r.aborted.Reason)
 	}
-	return plain(cause)
+	return plain(err)
+}
+
+// why is the cause, once it is known whether whoever has aborted is who they say.
+func (r *release) why(cause error) string {
+	if r.aborted != nil && !r.aborted.verified {
+		return fmt.Sprintf("aborted by %s (unverified): %s", r.aborted.By, r.aborted.Reason)
+	}
+	return r.cause(cause)
 }
 
 // shiftBack sends every request to stable. The write waits for nothing; what the router says about it

@@ -63,8 +63,8 @@ func (r *release) impatient(ctx workflow.Context, j judgement, v decide.Verdict)
 		return nil
 	}
 	return r.ask(ctx, ask{
-		text:     fmt.Sprintf("%s has no verdict (%s): go on all the same?", j.what, v.Reason),
-		question: question{quorum: 1}, within: r.limits.AskWithin,
+		Question: Question{Text: fmt.Sprintf("%s has no verdict (%s): go on all the same?", j.what, v.Reason), Quorum: 1},
+		within:   r.limits.AskWithin,
 	})
 }
 

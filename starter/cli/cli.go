@@ -16,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/workflows"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // Terminal is the world of a command.
@@ -29,6 +30,8 @@ type Terminal struct {
 	Now  func() time.Time
 	// User is who gives the command.
 	User string
+	// Key is the private key as text by which decisions are signed; empty: none.
+	Key string
 }
 
 // The exit codes.
@@ -52,7 +55,8 @@ type app struct {
 
 // Run executes a command and returns its exit code.
 func Run(ctx context.Context, t Terminal, args []string) int {
-	a := &app{Terminal: t, dial: client.Dial}
+	a := &app{Terminal: t}
+	a.dial = a.reach
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(t.In)
@@ -85,9 +89,10 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
-		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine())
+		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
+		{workflows.Reject, "Answer what a release asks for with a no; it is undone"},
 		{workflows.Pause, "Stay at the present weight; the watch goes on"},
 		{workflows.Resume, "Go on after a pause"},
 		{workflows.Promote, "Skip the remaining steps and go to 100 %; the bake still follows"},
@@ -133,12 +138,14 @@ func (a *app) tell(name, short string) *cobra.Command {
 		Use: name + " ENVIRONMENT/NAME", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
-				s, err := c.Tell(cmd.Context(), lane, name, workflows.Command{By: by, Reason: reason})
-				if err != nil {
+				s, err := c.Decide(cmd.Context(), client.Decision{Lane: lane, Command: name, Who: by, How: client.HowKey, Reason: reason})
+				switch {
+				case err != nil:
 					return err
-				}
-				if a.json {
-					return a.encode(s)
+				case s.Queued:
+					return a.print("no worker answers now; %s is kept, and counts when one does: slipway status %s\n", name, lane)
+				case a.json:
+					return a.encode(s.Status)
 				}
 				return a.print("%s: %s accepted\n", s.ID, name)
 			})
@@ -146,10 +153,26 @@ func (a *app) tell(name, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&by, "by", a.User, "who says it")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in plain words; it is kept with the release")
-	if name == workflows.Abort || name == workflows.Override {
+	if name == workflows.Abort || name == workflows.Reject || name == workflows.Override {
 		_ = cmd.MarkFlagRequired("reason")
 	}
 	return cmd
+}
+
+// reach dials with the key, where there is one.
+func (a *app) reach(ctx context.Context) (*client.Client, error) {
+	if a.Key == "" {
+		return client.Dial(ctx)
+	}
+	key, err := statement.ParsePrivate(a.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read SLIPWAY_APPROVAL_KEY: %w", err)
+	}
+	c, err := client.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.SignWith(key), nil
 }
 
 // with dials and parses the lane that every command on a release needs.

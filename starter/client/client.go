@@ -20,6 +20,7 @@ import (
 
 	"github.com/slipwayhq/slipway/workflows"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // patience is how long a person waits for an answer before hearing that there is none.
@@ -41,7 +42,10 @@ func ParseLane(s string) (Lane, error) {
 }
 
 // Client reaches releases.
-type Client struct{ temporal client.Client }
+type Client struct {
+	temporal client.Client
+	key      statement.Private
+}
 
 // Dial reaches the Temporal that TEMPORAL_* variables or a profile name.
 func Dial(ctx context.Context) (*Client, error) {
@@ -61,6 +65,12 @@ func Dial(ctx context.Context) (*Client, error) {
 
 // New uses a Temporal client that somebody else has made and will close by Close.
 func New(temporal client.Client) *Client { return &Client{temporal: temporal} }
+
+// SignWith gives the key by which [Client.Decide] signs. It returns the client itself.
+func (c *Client) SignWith(key statement.Private) *Client {
+	c.key = key
+	return c
+}
 
 // Close ends the connection.
 func (c *Client) Close() { c.temporal.Close() }
@@ -139,18 +149,21 @@ func (c *Client) statusOf(ctx context.Context, lane Lane, run string) (workflows
 	return s, nil
 }
 
-// Tell gives a release a command and returns how it is once it has been obeyed. A command that the
+// update is a command on its way; an ID that Temporal has seen is answered as before.
+type update struct {
+	id  string
+	cmd workflows.Command
+}
+
+// tell gives a release a command and returns how it is once it has been obeyed. A command that the
 // release refuses is an error with the reason.
-func (c *Client) Tell(ctx context.Context, lane Lane, name string, cmd workflows.Command) (workflows.Status, error) {
-	if cmd.ID == "" {
-		cmd.ID = rand.Text()
-	}
+func (c *Client) tell(ctx context.Context, lane Lane, name string, u update) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var s workflows.Status
 	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: lane.String(), UpdateID: cmd.ID, UpdateName: name,
-		Args: []any{cmd}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: lane.String(), UpdateID: u.id, UpdateName: name,
+		Args: []any{u.cmd}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, &s)

@@ -110,11 +110,17 @@ func (c *Client) submit(ctx context.Context, l Lane, s workflows.Submission) (wo
 	if len(text) > maxPlan {
 		return workflows.Place{}, fmt.Errorf("the plan takes %d KiB, and a lane keeps at most %d KiB of each", len(text)>>10, maxPlan>>10)
 	}
-	sum := sha256.Sum256(text)
-	s.PlanHash = hex.EncodeToString(sum[:8])
+	s.Release.PlanHash = hash(text)
+	s.PlanHash = s.Release.PlanHash[:16]
 	var p workflows.Place
 	err = c.order(ctx, Scope(l), workflows.Submit, s, &p)
 	return p, err
+}
+
+// hash of a plan as JSON.
+func hash(plan []byte) string {
+	sum := sha256.Sum256(plan)
+	return hex.EncodeToString(sum[:])
 }
 
 // order tells a lane or an environment something, starting it if it is not there, and waits for the answer.

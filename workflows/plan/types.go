@@ -363,10 +363,12 @@ type Step struct {
 
 // Gate waits for people.
 type Gate struct {
-	// Approvers are names that may answer; empty: anybody who can reach the command line.
+	// Approvers are who may answer: people, and groups, which begin with @; empty: everybody who was recognised.
 	Approvers []string `json:"approvers,omitempty"`
 	// Quorum is the number of distinct approvers needed; default 1.
 	Quorum int `json:"quorum,omitempty"`
+	// FourEyes keeps whoever has requested the release from approving it.
+	FourEyes bool `json:"fourEyes,omitempty"`
 	// Within is the deadline; default 24h. At the deadline the release is undone.
 	Within Duration `json:"within,omitempty"`
 }

@@ -305,10 +305,14 @@ func (c *checker) canary(s *Canary, t Traffic) {
 
 func (c *checker) gate(field string, g *Gate) {
 	c.must(g.Quorum >= 1, field+".quorum", "must be at least 1")
-	c.must(len(g.Approvers) == 0 || g.Quorum <= len(g.Approvers), field+".quorum",
+	group := func(a string) bool { return strings.HasPrefix(a, "@") }
+	c.must(len(g.Approvers) == 0 || slices.ContainsFunc(g.Approvers, group) || g.Quorum <= len(g.Approvers), field+".quorum",
 		"asks for %d approvals, but names %d approvers", g.Quorum, len(g.Approvers))
 	for i, a := range g.Approvers {
-		c.must(strings.TrimSpace(a) != "", fmt.Sprintf("%s.approvers[%d]", field, i), "must not be empty")
+		at := fmt.Sprintf("%s.approvers[%d]", field, i)
+		c.must(strings.TrimSpace(a) != "" && a != "@", at, "must not be empty")
+		c.must(!strings.ContainsAny(a, " \t\n,+="), at, "must be one name, such as ann, or one group, such as @team-checkout")
+		c.must(!slices.Contains(g.Approvers[:i], a), at, "is named twice")
 	}
 }
 

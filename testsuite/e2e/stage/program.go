@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/sandbox"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // readyWithin bounds the wait for a worker.
@@ -60,6 +61,7 @@ func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, erro
 	defer func() { _ = log.Close() }() // the worker has its own copy
 	environment := map[string]string{
 		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus, "TEMPORAL_ADDRESS": s.Temporal,
+		"SLIPWAY_APPROVAL_KEYS": statement.Trusted{Public: s.Key.Public(), For: statement.Anybody}.String(),
 	}
 	maps.Copy(environment, o.Env)
 	w.cmd = exec.Command(filepath.Join(s.Bin, "worker"))
@@ -104,7 +106,7 @@ func (w *Worker) Kill() error {
 // Command is the slipway command line, as somebody would run it.
 func (s *Stage) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "slipway"), args...)
-	cmd.Env = pairs(map[string]string{"TEMPORAL_ADDRESS": s.Temporal, "SLIPWAY_USER": "ada"})
+	cmd.Env = pairs(map[string]string{"TEMPORAL_ADDRESS": s.Temporal, "SLIPWAY_USER": "ada", "SLIPWAY_APPROVAL_KEY": s.Key.Reveal()})
 	return cmd
 }
 

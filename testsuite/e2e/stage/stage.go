@@ -4,6 +4,7 @@ package stage
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/slipwayhq/slipway/testsuite/sandbox"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
 // Options of a stage.
@@ -44,6 +46,8 @@ type Stage struct {
 	Gateways versioned.Interface
 	// Worker is running.
 	Worker *Worker
+	// Key is that of a server which the worker trusts, and with which the command line signs.
+	Key statement.Private
 
 	admin   *rest.Config
 	objects dynamic.Interface
@@ -70,6 +74,9 @@ func OpenWithoutWorker(ctx context.Context, o Options) (*Stage, error) {
 		}
 	}
 	var err error
+	if s.Key, err = statement.Generate(rand.Reader); err != nil {
+		return nil, err
+	}
 	s.Sandbox, err = sandbox.Start(ctx, sandbox.StartOptions{
 		Driver: filepath.Join(s.Bin, "driver"), Source: filepath.Join(o.Repository, "testsuite", "sandbox"),
 		Dir: o.Dir, Ports: o.Ports, Out: o.Out, Prepare: o.Prepare,

@@ -168,6 +168,13 @@ func TestAGateAsksThePeopleItNamesAndNobodyElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, said.Code)
 	require.Contains(t, said.Err, "mallory is not among the approvers")
+	// What somebody types into Temporal's own tools is recorded, and counts for nothing.
+	bare := map[string]string{"id": "typed", "by": "bob"}
+	require.NoError(t, temporal.SignalWorkflow(t.Context(), shop.Lane(), "", "approve", bare))
+	r.until("the signal is refused", func() bool {
+		said, err := world.Slipway(t.Context(), "status", shop.Lane(), "-o", "json")
+		return err == nil && strings.Contains(said.Out, "approve by bob refused: approve counts only with a signed statement")
+	})
 	r.tell("approve", shop.Lane(), "--by", "bob")
 	said, _ = r.end()
 	require.Zero(t, said.Code, said.Err+said.Out)
