@@ -40,6 +40,8 @@ type SetTrafficWeightIn struct {
 	Weight int   `json:"weight"`
 	// Safe is kept on the routed object while the candidate has a share, by routers that have such an object.
 	Safe *SafeState `json:"safe,omitempty"`
+	// TakeBack says that a person wants what somebody else has made of the weights to be overwritten.
+	TakeBack bool `json:"takeBack,omitempty"`
 }
 
 // ShiftTrafficIn declares a weight and waits until the router says it serves it.
@@ -93,8 +95,17 @@ type Previewer interface {
 	ClosePreview(context.Context, PreviewIn) error
 }
 
-// Routers are the kinds of traffic shifting that a plan can name.
-type Routers struct{ GatewayAPI, Service, Replicas Router }
+// Routers are the kinds of traffic shifting by the field of spec.traffic that names them.
+type Routers map[string]Router
+
+// Of is the router that a plan names. One that these do not know is a fault of kind Invalid.
+func (r Routers) Of(t plan.Traffic) (Router, error) {
+	kind, _ := t.Router()
+	if router := r[kind.Name]; router != nil {
+		return router, nil
+	}
+	return nil, fault.New(fault.Invalid, "the plan names a router that this worker does not know; use a newer worker, or name another one in spec.traffic")
+}
 
 // Traffic shifts requests between the tracks.
 type Traffic struct {
@@ -102,21 +113,19 @@ type Traffic struct {
 	Clock   Clock
 }
 
-// router is the one that the plan names.
-func (a *Traffic) router(t plan.Traffic) Router {
-	switch {
-	case t.Service != nil:
-		return a.Routers.Service
-	case t.Replicas != nil:
-		return a.Routers.Replicas
-	}
-	return a.Routers.GatewayAPI
-}
-
-// InspectRoute refuses a route that cannot be shifted, or whose testers cannot be told apart, and returns
+// InspectRoute refuses a route that cannot be shifted, and a wish that its router cannot fulfil, and returns
 // the candidate's present weight.
 func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
-	w, err := a.router(in.Traffic).Read(ctx, in)
+	router, err := a.Routers.Of(in.Traffic)
+	if err != nil {
+		return 0, fault.From(err)
+	}
+	if kind, _ := in.Traffic.Router(); in.Testers != nil {
+		if reason := kind.Refuses(*in.Testers); reason != "" {
+			return 0, fault.From(fault.New(fault.Invalid, "%s", reason))
+		}
+	}
+	w, err := router.Read(ctx, in)
 	if err != nil || in.Testers == nil {
 		return w, fault.From(err)
 	}
@@ -129,7 +138,11 @@ func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
 
 // SetTrafficWeight declares the candidate's share of requests.
 func (a *Traffic) SetTrafficWeight(ctx context.Context, in SetTrafficWeightIn) error {
-	return fault.From(a.router(in.Route.Traffic).Set(ctx, in))
+	router, err := a.Routers.Of(in.Route.Traffic)
+	if err != nil {
+		return fault.From(err)
+	}
+	return fault.From(router.Set(ctx, in))
 }
 
 // ShiftTraffic is SetTrafficWeight and AwaitTraffic in one, for the way forward. Another attempt declares the
@@ -143,8 +156,12 @@ func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled,
 
 // AwaitTraffic heartbeats until the router serves the weight or the deadline has passed.
 func (a *Traffic) AwaitTraffic(ctx context.Context, in AwaitTrafficIn) (Settled, error) {
+	router, err := a.Routers.Of(in.Route.Traffic)
+	if err != nil {
+		return Settled{}, fault.From(err)
+	}
 	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
-		s, err := a.router(in.Route.Traffic).Verify(ctx, in.Route, in.Weight)
+		s, err := router.Verify(ctx, in.Route, in.Weight)
 		return s, s.Settled, err
 	})
 }
@@ -175,7 +192,11 @@ func (a *Traffic) ClosePreview(ctx context.Context, in PreviewIn) error {
 }
 
 func (a *Traffic) previewer(t plan.Traffic) (Previewer, error) {
-	p, ok := a.router(t).(Previewer)
+	router, err := a.Routers.Of(t)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := router.(Previewer)
 	if !ok {
 		return nil, fault.New(fault.Invalid, "this router cannot tell the requests of testers from others; take testers out of the plan, or name a router that can")
 	}

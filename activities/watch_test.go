@@ -39,7 +39,7 @@ func newBench() *bench {
 	b.watch = &activities.Analysis{Source: world.Metrics{World: b.world}, Clock: b.world.Clock()}
 	b.env.RegisterActivity(b.watch)
 	b.env.RegisterActivity(&activities.Cluster{Workloads: b.world, Clock: b.world.Clock()})
-	b.env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{GatewayAPI: b.world}, Clock: b.world.Clock()})
+	b.env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{"gatewayAPI": b.world}, Clock: b.world.Clock()})
 	b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { b.beats = append(b.beats, details) })
 	return b
 }

@@ -16,19 +16,17 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/check/web"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
-	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
-	"github.com/slipwayhq/slipway/activities/traffic/replicas"
-	"github.com/slipwayhq/slipway/activities/traffic/service"
+	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
 )
 
@@ -135,16 +133,14 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	if err != nil {
 		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
 	}
-	gateway, err := versioned.NewForConfig(config)
+	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return targets{}, fmt.Errorf("reach the Gateway API: %w", err)
+		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
 	}
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
-		traffic: &activities.Traffic{Routers: activities.Routers{
-			GatewayAPI: gatewayapi.New(gateway), Service: service.New(kube), Replicas: replicas.New(kube),
-		}, Clock: clock},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock},
 	}, nil
 }
 

@@ -28,8 +28,8 @@ type canary struct {
 // undo needs a person, fails with an ApplicationError of type "refused" or "needs-person" that carries
 // the status in its details.
 func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
-	p, byPods := in.Plan.Spec.Strategy.Canary, in.Plan.Spec.Traffic.Replicas != nil
-	if a := in.Plan.Spec.Analysis; p == nil || a == nil || a.Source.Prometheus == nil && !byPods {
+	p, uncounted := in.Plan.Spec.Strategy.Canary, in.Plan.Spec.Traffic.Uncounted()
+	if a := in.Plan.Spec.Analysis; p == nil || a == nil || a.Source.Prometheus == nil && !uncounted {
 		return Status{}, unplanned(plan.StrategyCanary)
 	}
 	r, ctx, err := prepare(ctx, in, plan.StrategyCanary, tempo(in.Plan.Spec.Strategy))

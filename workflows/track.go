@@ -201,7 +201,10 @@ func (r *release) bake(ctx workflow.Context) error {
 }
 
 // gateway reports whether requests come through a router in front of the root Service.
-func (r *release) gateway() bool { return r.route.Traffic.GatewayAPI != nil }
+func (r *release) gateway() bool {
+	router, _ := r.route.Traffic.Router()
+	return router.InFront
+}
 
 // settle leaves the route as it was found: the root Service alone, which now selects the new version.
 func (r *release) settle(ctx workflow.Context) error {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,6 +67,8 @@ func Fault(err error, what string) error {
 		return nil
 	case apierrors.IsNotFound(err):
 		return fault.New(fault.NotFound, "%s: %w", what, err)
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return fault.New(fault.Invalid, "%s: %w; the namespace is being deleted: wait until it is gone, and make it anew", what, err)
 	case overQuota(err):
 		return fault.New(fault.Invalid, "%s: %w; the namespace's ResourceQuota is used up: raise it, or make room", what, err)
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):

@@ -194,19 +194,13 @@ func (c *carrying) perform(ctx context.Context, a Action) error {
 			Write: c.write(), Namespace: s.Target.Namespace, Service: s.Route.Stable, Selector: s.Tracks.StableSelector, Also: s.Route.Also,
 		})
 	case ShiftRoute:
-		return c.routes.Set(ctx, activities.SetTrafficWeightIn{Write: c.write(), Route: s.Route})
+		return c.shift(ctx)
 	case VerifyService:
 		return c.verify(ctx, c.endpoints)
 	case VerifyRoute:
-		if err := c.verify(ctx, c.routes); err != nil {
-			return err
-		}
-		return c.pause(ctx, drain) // a gateway says so a little before all its proxies do so
+		return c.verifyRoute(ctx)
 	case ClosePreview:
-		if !a.Needed {
-			return nil
-		}
-		return c.routes.ClosePreview(ctx, activities.PreviewIn{Write: c.write(), Route: s.Route})
+		return c.closePreview(ctx, a)
 	case KeepCandidate:
 		err := c.workloads.KeepTrack(ctx, cluster.KeepTrackIn{Write: c.write(), Namespace: s.Target.Namespace, Deployment: s.Tracks.Candidate})
 		if err != nil && fault.Of(err) == fault.NotFound {
@@ -216,6 +210,37 @@ func (c *carrying) perform(ctx context.Context, a Action) error {
 	case RemoveCandidate:
 		return c.removeCandidate(ctx)
 	case Tell, TakeFence:
+	}
+	return nil
+}
+
+// shift sends the requests of the router in front to stable.
+func (c *carrying) shift(ctx context.Context) error {
+	front, err := c.front(c.order.Safe)
+	if err != nil {
+		return err
+	}
+	return front.Set(ctx, activities.SetTrafficWeightIn{Write: c.write(), Route: c.order.Safe.Route})
+}
+
+func (c *carrying) verifyRoute(ctx context.Context) error {
+	front, err := c.front(c.order.Safe)
+	if err != nil {
+		return err
+	}
+	if err := c.verify(ctx, front); err != nil {
+		return err
+	}
+	return c.pause(ctx, drain) // a gateway says so a little before all its proxies do so
+}
+
+func (c *carrying) closePreview(ctx context.Context, a Action) error {
+	front, err := c.front(c.order.Safe)
+	if err != nil || !a.Needed {
+		return err
+	}
+	if p, ok := front.(activities.Previewer); ok {
+		return p.ClosePreview(ctx, activities.PreviewIn{Write: c.write(), Route: c.order.Safe.Route})
 	}
 	return nil
 }

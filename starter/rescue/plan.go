@@ -11,7 +11,8 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
-	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/router"
+	"github.com/slipwayhq/slipway/activities/traffic/split"
 )
 
 // Found is what the cluster looks like before a rescue. Nil is what does not exist.
@@ -21,7 +22,7 @@ type Found struct {
 	// Selector is what the root Service selects.
 	Selector map[string]string `json:"selector"`
 	// Route is nil too where the release shifts by the root Service's selector alone.
-	Route *gatewayapi.Seen `json:"route,omitempty"`
+	Route *split.Seen `json:"route,omitempty"`
 }
 
 // Deed is what an action does.
@@ -74,19 +75,18 @@ func Plan(s activities.SafeState, f Found, removeCandidate bool) []Action {
 	p := planning{s, f}
 	out := append(p.image(), p.router()...)
 	out = append(out, p.stable(), p.service())
-	gateway := s.Route.Traffic.GatewayAPI != nil
-	if gateway {
-		out = append(out, p.route())
+	object, front := router.Object(s.Route.Traffic)
+	if front {
+		out = append(out, p.route(object))
 	}
 	out = append(out, Action{
 		Do: VerifyService, Text: fmt.Sprintf("Service %s reaches the pods of %s alone", s.Route.Stable, s.Tracks.Stable), Needed: true,
 		ByHand: []string{p.kubectl("get endpointslices -l kubernetes.io/service-name=%s", s.Route.Stable)},
 	})
-	if gateway {
-		name := s.Route.Traffic.GatewayAPI.Route
+	if front {
 		out = append(out, Action{
-			Do: VerifyRoute, Text: fmt.Sprintf("the gateway serves HTTPRoute %s as it then stands", name), Needed: true,
-			ByHand: []string{p.kubectl("get httproute/%s -o jsonpath='{.status.parents}'", name)},
+			Do: VerifyRoute, Text: fmt.Sprintf("the gateway serves %s %s as it then stands", object.Kind, object.Name), Needed: true,
+			ByHand: []string{p.kubectl("get %s -o jsonpath='{.status}'", split.Argument(object))},
 		}, p.preview())
 	}
 	return append(out, p.candidate(removeCandidate)...)
@@ -117,7 +117,7 @@ func (p planning) imageByHand(image string) string {
 
 // router tells of a way of shifting that came after this program.
 func (p planning) router() []Action {
-	if t := p.safe.Route.Traffic; t.GatewayAPI != nil || t.Service != nil || t.Replicas != nil {
+	if _, named := p.safe.Route.Traffic.Router(); named > 0 {
 		return nil
 	}
 	return []Action{{
@@ -161,17 +161,17 @@ func (p planning) service() Action {
 	return a
 }
 
-func (p planning) route() Action {
-	name, t := p.safe.Route.Traffic.GatewayAPI.Route, p.safe.Tracks
+func (p planning) route(o split.Object) Action {
+	t := p.safe.Tracks
 	a := Action{Do: ShiftRoute, Needed: true}
 	switch now := p.found.Route; {
 	case now == nil:
-		a.Text = fmt.Sprintf("HTTPRoute %s is gone: bring it back from where you keep it", name)
+		a.Text = fmt.Sprintf("%s %s is gone: bring it back from where you keep it", o.Kind, o.Name)
 	case !now.Shared:
-		a.Text, a.Needed = fmt.Sprintf("HTTPRoute %s sends nothing to %s", name, t.Candidate), false
+		a.Text, a.Needed = fmt.Sprintf("%s %s sends nothing to %s", o.Kind, o.Name, t.Candidate), false
 	default:
-		a.Text = fmt.Sprintf("HTTPRoute %s sends %s to %s: send everything to Service %s", name, now.Share, t.Candidate, p.safe.Route.Stable)
-		a.ByHand = []string{p.kubectl("patch httproute/%s --type=json -p %s", name, quote(now.Patch))}
+		a.Text = fmt.Sprintf("%s %s sends %s to %s: send everything to Service %s", o.Kind, o.Name, now.Share, t.Candidate, p.safe.Route.Stable)
+		a.ByHand = []string{p.kubectl("%s", now.Undo)}
 	}
 	return a
 }
@@ -180,10 +180,9 @@ func (p planning) preview() Action {
 	if p.found.Route == nil || p.found.Route.Preview == "" {
 		return Action{Do: ClosePreview, Text: "there is no preview route"}
 	}
-	name := p.found.Route.Preview
 	return Action{
-		Do: ClosePreview, Text: fmt.Sprintf("HTTPRoute %s sends testers to %s: delete it", name, p.safe.Tracks.Candidate), Needed: true,
-		ByHand: []string{p.kubectl("delete httproute/%s", name)},
+		Do: ClosePreview, Text: fmt.Sprintf("%s sends testers to %s: delete it", p.found.Route.Preview, p.safe.Tracks.Candidate), Needed: true,
+		ByHand: []string{p.kubectl("%s", p.found.Route.ClosePreview)},
 	}
 }
 

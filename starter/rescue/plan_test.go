@@ -12,7 +12,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
-	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/split"
 	"github.com/slipwayhq/slipway/starter/rescue"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -42,7 +42,9 @@ func recorded() activities.SafeState {
 func half() rescue.Found {
 	return rescue.Found{
 		Stable: &cluster.Track{Image: "shop:v1", Declared: 3, Ready: 3}, Candidate: &cluster.Track{Image: "shop:v2", Declared: 3, Ready: 3},
-		Selector: blue, Route: &gatewayapi.Seen{Share: "50 %", Shared: true, Patch: `[{"op":"replace"}]`},
+		Selector: blue, Route: &split.Seen{
+			Share: "50 %", Shared: true, Undo: `patch httproute/checkout --type=json -p '[{"op":"replace"}]'`,
+		},
 	}
 }
 
@@ -85,7 +87,7 @@ var (
 	}
 	verifyRoute = []string{
 		"do verify route: the gateway serves HTTPRoute checkout as it then stands",
-		"   kubectl -n shop get httproute/checkout -o jsonpath='{.status.parents}'",
+		"   kubectl -n shop get httproute/checkout -o jsonpath='{.status}'",
 	}
 	kept = "ok keep candidate: Deployment checkout-green keeps its 3 pods, without requests; --remove-candidate takes them away"
 )
@@ -115,7 +117,7 @@ func TestPlan(t *testing.T) {
 			want: all(stableOK, serviceOK, shifted, verifyService, verifyRoute, previewOK, kept),
 		},
 		"where everything is as recorded, only the fence is written, and what is there is verified": {
-			found: func(f *rescue.Found) { f.Route = &gatewayapi.Seen{Share: "0 %"}; f.Candidate = nil },
+			found: func(f *rescue.Found) { f.Route = &split.Seen{Share: "0 %"}; f.Candidate = nil },
 			want:  all(stableOK, serviceOK, routeOK, verifyService, verifyRoute, previewOK),
 		},
 		"a release that had promoted is switched back for callers inside the cluster too": {
@@ -165,7 +167,9 @@ func TestPlan(t *testing.T) {
 				verifyService, verifyRoute, previewOK, kept),
 		},
 		"the testers' route is deleted": {
-			found: func(f *rescue.Found) { f.Route.Preview = "checkout-preview" },
+			found: func(f *rescue.Found) {
+				f.Route.Preview, f.Route.ClosePreview = "HTTPRoute checkout-preview", "delete httproute/checkout-preview"
+			},
 			want: all(stableOK, serviceOK, shifted, verifyService, verifyRoute,
 				"do close preview: HTTPRoute checkout-preview sends testers to checkout-green: delete it", "   kubectl -n shop delete httproute/checkout-preview", kept),
 		},

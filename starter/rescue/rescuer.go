@@ -8,15 +8,15 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/fault"
-	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/activities/traffic/service"
 )
 
@@ -26,17 +26,18 @@ const settleWithin = 30 * time.Second
 // Rescuer restores safe states in one cluster.
 type Rescuer struct {
 	workloads *cluster.Client
-	routes    *gatewayapi.Client
+	objects   dynamic.Interface
+	routers   activities.Routers
 	endpoints *service.Client
 	clock     activities.Clock
 	// ready bounds the wait for stable's pods, settle each wait for the routers.
 	ready, settle time.Duration
 }
 
-// New acts through clientsets. Ready is how long stable's pods may take.
-func New(kube kubernetes.Interface, gateways versioned.Interface, clock activities.Clock, ready time.Duration) *Rescuer {
+// New acts through clients. Ready is how long stable's pods may take.
+func New(kube kubernetes.Interface, objects dynamic.Interface, clock activities.Clock, ready time.Duration) *Rescuer {
 	return &Rescuer{
-		workloads: cluster.New(kube), routes: gatewayapi.New(gateways), endpoints: service.New(kube),
+		workloads: cluster.New(kube), objects: objects, routers: router.All(kube, objects), endpoints: service.New(kube),
 		clock: clock, ready: ready, settle: settleWithin,
 	}
 }
@@ -70,11 +71,11 @@ func Dial(config *rest.Config, clock activities.Clock, ready time.Duration) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("reach Kubernetes: %w", err)
 	}
-	gateways, err := versioned.NewForConfig(config)
+	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("reach the Gateway API: %w", err)
+		return nil, fmt.Errorf("reach Kubernetes: %w", err)
 	}
-	return New(kube, gateways, clock, ready), nil
+	return New(kube, objects, clock, ready), nil
 }
 
 // Recall finds the record of a Deployment: in its ConfigMap, else on its root Service, else on a route. None
@@ -84,7 +85,7 @@ func (r *Rescuer) Recall(ctx context.Context, namespace, deployment string) (clu
 	if err == nil {
 		return found, nil
 	}
-	last, err2 := r.routes.Recall(ctx, namespace, deployment)
+	last, err2 := router.Recall(ctx, r.objects, namespace, deployment)
 	switch {
 	case err2 == nil:
 		last.Doubt = err.Error()
@@ -102,10 +103,20 @@ func (r *Rescuer) Look(ctx context.Context, s activities.SafeState) (Found, erro
 	f.Stable, err1 = r.workloads.LookAtTrack(ctx, s, s.Tracks.Stable)
 	f.Candidate, err2 = r.workloads.LookAtTrack(ctx, s, s.Tracks.Candidate)
 	f.Selector, err3 = r.workloads.LookAtSelector(ctx, s)
-	if s.Route.Traffic.GatewayAPI != nil {
-		f.Route, err4 = r.routes.Look(ctx, s.Route)
+	if front, err := r.front(s); err == nil && front != nil {
+		f.Route, err4 = front.Look(ctx, s.Route)
 	}
 	return f, errors.Join(err1, err2, err3, err4)
+}
+
+// front is the router before the root Service; nil where there is none.
+func (r *Rescuer) front(s activities.SafeState) (router.Restorer, error) {
+	named, err := r.routers.Of(s.Route.Traffic)
+	if err != nil {
+		return nil, err
+	}
+	front, _ := named.(router.Restorer)
+	return front, nil
 }
 
 // await looks until there is no reason to wait any more, or the time is up; then the error has the last reason.

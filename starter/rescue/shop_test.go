@@ -17,22 +17,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	kubetesting "k8s.io/client-go/testing"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayfake "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
 	"github.com/slipwayhq/slipway/starter/rescue"
+	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // shop is a service whose release was left alone at 50 %, on fake API servers.
 type shop struct {
 	kube     *kubefake.Clientset
-	gateways *gatewayfake.Clientset
+	objects  *dynamicfake.FakeDynamicClient
 	rescuer  *rescue.Rescuer
 	// workloads and routes are the release's own hands.
 	workloads *cluster.Client
@@ -51,7 +52,10 @@ var meta = metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}
 func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{now: time.Date(2030, 1, 1, 10, 0, 0, 0, time.UTC), passed: func() {}}
-	s.kube, s.gateways = kubefake.NewClientset(objects()...), gatewayfake.NewClientset(route())
+	s.kube = kubefake.NewClientset(objects()...)
+	var err error
+	s.objects, err = world.Objects(route())
+	require.NoError(t, err)
 	s.keepLeases()
 	clock := activities.Clock{
 		Now: func() time.Time { return s.now },
@@ -63,8 +67,8 @@ func open(t *testing.T) *shop {
 			return done
 		},
 	}
-	s.rescuer = rescue.New(s.kube, s.gateways, clock, time.Minute)
-	s.workloads, s.routes = cluster.New(s.kube), gatewayapi.New(s.gateways)
+	s.rescuer = rescue.New(s.kube, s.objects, clock, time.Minute)
+	s.workloads, s.routes = cluster.New(s.kube), gatewayapi.New(s.objects)
 
 	ctx, target := t.Context(), plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"}
 	tracks, err := s.workloads.Inspect(ctx, activities.InspectTargetIn{Target: target, Image: "shop:v2"})
@@ -126,7 +130,7 @@ func objects() []runtime.Object {
 // route is one that its gateway serves, whatever becomes of it.
 func route() *gatewayv1.HTTPRoute {
 	gateway := gatewayv1.ParentReference{Name: "public"}
-	r := &gatewayv1.HTTPRoute{ObjectMeta: meta}
+	r := &gatewayv1.HTTPRoute{TypeMeta: metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: "HTTPRoute"}, ObjectMeta: meta}
 	r.Spec.ParentRefs = []gatewayv1.ParentReference{gateway}
 	r.Spec.Rules = []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{
 		{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: "checkout"}, Weight: new(int32(7))}},
@@ -145,7 +149,7 @@ func (s *shop) deny(verb, resource string) {
 		return true, nil, apierrors.NewForbidden(kind, "checkout", nil)
 	}
 	s.kube.PrependReactor(verb, resource, refuse)
-	s.gateways.PrependReactor(verb, resource, refuse)
+	s.objects.PrependReactor(verb, resource, refuse)
 }
 
 // rescue does what the command does.
@@ -177,8 +181,11 @@ func (s *shop) service(t *testing.T) *corev1.Service {
 
 func (s *shop) httpRoute(t *testing.T) *gatewayv1.HTTPRoute {
 	t.Helper()
-	r, err := s.gateways.GatewayV1().HTTPRoutes("shop").Get(t.Context(), "checkout", metav1.GetOptions{})
+	routes := s.objects.Resource(schema.GroupVersionResource{Group: gatewayv1.GroupName, Version: "v1", Resource: "httproutes"})
+	o, err := routes.Namespace("shop").Get(t.Context(), "checkout", metav1.GetOptions{})
 	require.NoError(t, err)
+	r := &gatewayv1.HTTPRoute{}
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, r))
 	return r
 }
 

@@ -16,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	kubetesting "k8s.io/client-go/testing"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayfake "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
@@ -32,6 +30,9 @@ func byHand() map[string][]string {
 		"apps/deployments/scale":               {"get", "patch"},
 		"/services":                            {"patch"},
 		"gateway.networking.k8s.io/httproutes": {"patch"},
+		"gateway.networking.k8s.io/grpcroutes": {"patch"},
+		"traefik.io/traefikservices":           {"patch"},
+		"networking.istio.io/virtualservices":  {"patch"},
 	}
 }
 
@@ -71,36 +72,26 @@ func usedByRescue(t *testing.T) map[string][]string {
 		lease.ResourceVersion = "1"
 		return true, lease, nil
 	})
-	preview := metav1.ObjectMeta{Namespace: "shop", Name: "checkout-preview", Labels: mine.Labels}
-	rule := []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{
-		{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: "checkout"}}},
-	}}}
-	served := gatewayv1.RouteStatus{Parents: []gatewayv1.RouteParentStatus{{ParentRef: gatewayv1.ParentReference{Name: "public"}, Conditions: []metav1.Condition{
-		{Type: string(gatewayv1.RouteConditionAccepted), Status: metav1.ConditionTrue},
-		{Type: string(gatewayv1.RouteConditionResolvedRefs), Status: metav1.ConditionTrue},
-	}}}}
-	parents := gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: "public"}}}
-	gateway := gatewayfake.NewClientset(&gatewayv1.HTTPRoute{ObjectMeta: preview}, &gatewayv1.HTTPRoute{
-		ObjectMeta: meta, Spec: gatewayv1.HTTPRouteSpec{CommonRouteSpec: parents, Rules: rule}, Status: gatewayv1.HTTPRouteStatus{RouteStatus: served},
-	})
+	objects := routed(t, true)
 
 	safe := activities.SafeState{
 		Version: 1, Target: plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"},
 		Tracks: activities.Tracks{Stable: "checkout", StableImage: "old", StableSelector: labels, Candidate: "checkout-green", CandidateService: "checkout-green", Replicas: 1},
-		Route: activities.Route{
-			Namespace: "shop", Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
-			Stable: "checkout", Candidate: "checkout-green", StableSelector: labels,
-		},
+		Route: activities.Route{Namespace: "shop", Stable: "checkout", Candidate: "checkout-green", StableSelector: labels},
 	}
-	r := rescue.New(kube, gateway, activities.Clock{Now: time.Now, After: func(time.Duration) <-chan time.Time { return time.After(0) }}, 0)
+	r := rescue.New(kube, objects, activities.Clock{Now: time.Now, After: func(time.Duration) <-chan time.Time { return time.After(0) }}, 0)
 	_, err := r.Recall(ctx, "shop", "checkout")
 	require.Error(t, err, "it has looked everywhere")
-	for _, id := range []string{"rescue-1", "rescue-2"} { // one creates Lease and record, the other updates them
-		now, err := r.Look(ctx, safe)
-		require.NoError(t, err)
-		r.Carry(ctx, rescue.Order{Safe: safe, Actions: rescue.Plan(safe, now, true), ID: id, Say: func(s rescue.Step) {
-			require.Equal(t, rescue.Done, s.Outcome, "%s: %s", s.Do, s.Reason)
-		}})
+	for i, traffic := range inFront() {
+		safe.Route.Traffic = traffic
+		for _, id := range []string{"rescue-1", "rescue-2"} { // one creates Lease and record, the other updates them
+			now, err := r.Look(ctx, safe)
+			require.NoError(t, err)
+			remove := i == len(inFront())-1 // once
+			r.Carry(ctx, rescue.Order{Safe: safe, Actions: rescue.Plan(safe, now, remove), ID: id, Say: func(s rescue.Step) {
+				require.Equal(t, rescue.Done, s.Outcome, "%s: %s", s.Do, s.Reason)
+			}})
+		}
 	}
-	return verbs(append(kube.Actions(), gateway.Actions()...))
+	return verbs(append(kube.Actions(), objects.Actions()...))
 }

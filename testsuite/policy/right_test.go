@@ -24,12 +24,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	kubetesting "k8s.io/client-go/testing"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayfake "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned/fake"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
-	"github.com/slipwayhq/slipway/activities/traffic/gatewayapi"
+	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/activities/traffic/replicas"
 	"github.com/slipwayhq/slipway/activities/traffic/service"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -96,11 +94,7 @@ func used(t *testing.T) map[string][]string {
 		lease.ResourceVersion = "1"
 		return true, lease, nil
 	})
-	gateway := gatewayfake.NewClientset(&gatewayv1.HTTPRoute{ObjectMeta: meta, Spec: gatewayv1.HTTPRouteSpec{
-		Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{
-			{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: "checkout"}}},
-		}}},
-	}})
+	objects := routed(t, false)
 
 	c, ctx := cluster.New(kube), t.Context()
 	tracks, err := c.Inspect(ctx, activities.InspectTargetIn{Target: target, Image: "new"})
@@ -127,25 +121,11 @@ func used(t *testing.T) map[string][]string {
 
 	rolls(t, c, w)
 
-	r := gatewayapi.New(gateway)
-	route := activities.Route{
-		Namespace: "shop", Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
-		Stable: "checkout", Candidate: tracks.CandidateService, Port: 80,
+	route := activities.Route{Namespace: "shop", Stable: "checkout", Candidate: tracks.CandidateService, Port: 80}
+	for _, traffic := range inFront() {
+		route.Traffic = traffic
+		shifts(t, router.All(kube, objects), route, w)
 	}
-	_, err = r.Read(ctx, route)
-	require.NoError(t, err)
-	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 5}))
-	_, err = r.Verify(ctx, route, 5)
-	require.NoError(t, err)
-	route.Testers = &plan.Testers{Header: &plan.Header{Name: "X-Preview", Value: "green"}}
-	preview := activities.PreviewIn{Write: w, Route: route}
-	require.NoError(t, r.ReadPreview(ctx, route))
-	require.NoError(t, r.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 0}))
-	require.NoError(t, r.OpenPreview(ctx, preview)) // one creates, the other updates
-	require.NoError(t, r.OpenPreview(ctx, preview))
-	_, err = r.VerifyPreview(ctx, route)
-	require.NoError(t, err)
-	require.NoError(t, r.ClosePreview(ctx, preview))
 
 	s := service.New(kube)
 	route.Traffic, route.StableSelector = plan.Traffic{Service: &plan.Selector{}}, tracks.CandidateSelector
@@ -163,7 +143,7 @@ func used(t *testing.T) map[string][]string {
 	require.NoError(t, p.Set(ctx, activities.SetTrafficWeightIn{Write: w, Route: route, Weight: 50}))
 	_, err = p.Verify(ctx, route, 50)
 	require.NoError(t, err)
-	return verbs(append(kube.Actions(), gateway.Actions()...))
+	return verbs(append(kube.Actions(), objects.Actions()...))
 }
 
 // rolls calls everything that replaces pods in place.

@@ -66,6 +66,8 @@ func (b Builder) Build(ctx context.Context, parts ...Part) (map[string]string, e
 		if b.sound(entry, p) != nil {
 			missing = append(missing, p)
 			minutes += p.Minutes
+		} else if err := b.copyCRDs(ctx, p, programs[p.Name]); err != nil {
+			return nil, err
 		}
 	}
 	if len(missing) == 0 {
@@ -226,10 +228,8 @@ func (b Builder) fill(ctx context.Context, p Part, entry string) error {
 	if err := b.Compile(ctx, p, source, program); err != nil {
 		return err
 	}
-	if p.CRDs {
-		if err := b.copyCRDs(ctx, source, filepath.Join(entry, "crds")); err != nil {
-			return err
-		}
+	if err := b.copyCRDs(ctx, p, program); err != nil {
+		return err
 	}
 	sum, err := checksum(program)
 	if err != nil {
@@ -320,16 +320,6 @@ func checksum(file string) (string, error) {
 func (b Builder) compile(ctx context.Context, p Part, dir, out string) error {
 	_, err := goCommand(ctx, dir, append(append([]string{"build", "-trimpath"}, p.Flags...), "-o", out, p.Target)...)
 	return err
-}
-
-// copyCRDs takes them from the module that the part requires, so that none is kept in the repository.
-func (b Builder) copyCRDs(ctx context.Context, dir, to string) error {
-	module, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api")
-	if err != nil {
-		return err
-	}
-	from := filepath.Join(strings.TrimSpace(module), "config", "crd", "standard")
-	return os.CopyFS(to, os.DirFS(from))
 }
 
 func goCommand(ctx context.Context, dir string, args ...string) (string, error) {

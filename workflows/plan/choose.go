@@ -211,7 +211,8 @@ func (c Choice) Settings() Strategy {
 
 // means are what a plan has at hand.
 func (s *Spec) means() Means {
-	m := Means{Router: s.Traffic.GatewayAPI != nil, Metrics: s.Analysis != nil && s.Analysis.Source.Prometheus != nil}
+	router, _ := s.Traffic.Router()
+	m := Means{Router: router.InFront, Metrics: s.Analysis != nil && s.Analysis.Source.Prometheus != nil}
 	switch {
 	case s.Target.Kind != KindDeployment:
 		m.OneTrack = fmt.Sprintf("that of a %s would be another set of members", s.Target.Kind)

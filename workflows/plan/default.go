@@ -45,6 +45,9 @@ const (
 // fill writes every default into the fields that were left out.
 func (p *Plan) fill() {
 	p.Spec.Target.fill()
+	if g := p.Spec.Traffic.GatewayAPI; g != nil {
+		or(&g.Kind, KindHTTPRoute)
+	}
 	if p.Spec.Config == nil {
 		p.Spec.Config = &Config{}
 	}
@@ -63,7 +66,7 @@ func (p *Plan) fill() {
 	if a := p.Spec.Strategy.Auto; a != nil {
 		a.fill()
 	}
-	if p.Spec.Analysis == nil && (p.Spec.Strategy.Name() != StrategyCanary || p.Spec.Traffic.Replicas != nil) {
+	if p.Spec.Analysis == nil && (p.Spec.Strategy.Name() != StrategyCanary || p.Spec.Traffic.Uncounted()) {
 		p.Spec.Analysis = &Analysis{}
 	}
 	if p.Spec.Analysis != nil {

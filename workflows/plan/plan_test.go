@@ -52,7 +52,7 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 		Metadata: plan.Metadata{Name: "checkout", Environment: "production"},
 		Spec: plan.Spec{
 			Target:  plan.Target{Kind: plan.KindDeployment, Namespace: "shop", Deployment: "checkout", Service: "checkout"},
-			Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout"}},
+			Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout", Kind: plan.KindHTTPRoute}},
 			Strategy: plan.Strategy{Canary: &plan.Canary{
 				Steps: []plan.Step{
 					{Weight: 5, Hold: 5 * minute},
@@ -188,7 +188,7 @@ func TestACanaryWithoutARouterNeedsNoSourceAndIsSizedByItsWeights(t *testing.T) 
 		"two routers":              {"{replicas: {}}", "{replicas: {}, service: {}}", "spec.traffic: name one router, not several"},
 		"another strategy":         {"{canary: {steps: [{weight: 25}, {weight: 50}]}}", "{blueGreen: {}}", "spec.traffic.replicas: the number of pods shifts a canary"},
 		"numbers of a gateway": {
-			"  strategy:", "  analysis: {source: {prometheus: {preset: traefik}}}\n  strategy:", "spec.analysis.source: the gateway's metrics tell the tracks apart by its route",
+			"  strategy:", "  analysis: {source: {prometheus: {preset: traefik}}}\n  strategy:", "spec.analysis.source: no preset knows metrics that tell the tracks apart",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
 			strings.Replace(rolling("Deployment", "{}"), "  strategy", "  traffic: {service: {}}\n  strategy", 1), "spec.traffic.service: rolling switches no Service",
 		},
 		"numbers without a router": {
-			rolling("Deployment", "{}") + "  analysis: {source: {prometheus: {preset: traefik}}}\n", "spec.analysis.source: the gateway's metrics tell the tracks apart by its route",
+			rolling("Deployment", "{}") + "  analysis: {source: {prometheus: {preset: traefik}}}\n", "spec.analysis.source: no preset knows metrics that tell the tracks apart",
 		},
 		"a second set of members": {
 			strings.Replace(short, "{namespace", "{kind: StatefulSet, namespace", 1), "line 5: spec.target.kind: only rolling releases a StatefulSet",

@@ -45,6 +45,12 @@ const (
 	SettleReturn = "return"
 )
 
+// The kinds of route that traffic.gatewayAPI can name.
+const (
+	KindHTTPRoute = "HTTPRoute"
+	KindGRPCRoute = "GRPCRoute"
+)
+
 // What becomes of a step that has no verdict when patience has run out.
 const (
 	AfterPatienceAsk      = "ask"
@@ -163,9 +169,15 @@ type TrackNames struct {
 	Green string `json:"green"`
 }
 
-// Traffic names the router; exactly one field is set.
+// Traffic names the router; exactly one field is set. What each can do is told in docs/routers.md.
 type Traffic struct {
 	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
+	// Traefik shifts the weights of a TraefikService that the team's IngressRoutes name.
+	Traefik *Traefik `json:"traefik,omitempty"`
+	// Ingress shifts by the canary annotations of ingress-nginx, in a second Ingress beside the team's.
+	Ingress *Ingress `json:"ingress,omitempty"`
+	// Istio shifts the weights of a VirtualService.
+	Istio *Istio `json:"istio,omitempty"`
 	// Service has no router: the Service's selector is switched from one track to the other. It knows no
 	// weights, so it serves blueGreen alone.
 	Service *Selector `json:"service,omitempty"`
@@ -181,10 +193,31 @@ type Replicas struct{}
 // Selector switches the target's Service; it has no fields: write {}.
 type Selector struct{}
 
-// GatewayAPI shifts the weights of an HTTPRoute in the target's namespace.
+// GatewayAPI shifts the weights of a route in the target's namespace.
 type GatewayAPI struct {
-	// Route is the HTTPRoute's name; every rule that sends to the Service is shifted.
+	// Route is the route's name; every rule that sends to the Service is shifted.
 	Route string `json:"route"`
+	// Kind of the route: HTTPRoute (default) or GRPCRoute.
+	Kind string `json:"kind,omitempty"`
+}
+
+// Traefik shifts the weights of a TraefikService in the target's namespace.
+type Traefik struct {
+	// Service is the TraefikService's name; its spec.weighted sends to the Service.
+	Service string `json:"service"`
+}
+
+// Ingress shifts the requests of an Ingress in the target's namespace.
+type Ingress struct {
+	// Name of the Ingress; every path that sends to the Service is shifted. Its class is one of ingress-nginx,
+	// or of Traefik's provider for the same annotations.
+	Name string `json:"name"`
+}
+
+// Istio shifts the weights of a VirtualService in the target's namespace.
+type Istio struct {
+	// VirtualService is its name; every HTTP route that sends to the Service is shifted.
+	VirtualService string `json:"virtualService"`
 }
 
 // Strategy is how the new version takes over; exactly one field is set.
@@ -218,8 +251,8 @@ func (s Strategy) Name() string {
 type Canary struct {
 	// Steps in rising order of weight; the promotion to 100 follows the last one by itself.
 	Steps []Step `json:"steps"`
-	// Testers reach the candidate from its deploy to the promotion, whatever the weight; it needs
-	// traffic.gatewayAPI.
+	// Testers reach the candidate from its deploy to the promotion, whatever the weight; it needs a router
+	// that tells them apart.
 	Testers *Testers `json:"testers,omitempty"`
 	// Sizing is full: the candidate is as big as stable from the beginning; or weight: before each step it
 	// gets the pods that its weight needs, and all of them before 100 %. Default full; with
@@ -286,7 +319,7 @@ type Rolling struct {
 
 // Preview reaches the candidate while everybody else still reaches stable.
 type Preview struct {
-	// Header makes a route to the candidate for requests that carry it; it needs traffic.gatewayAPI.
+	// Header makes a route to the candidate for requests that carry it; it needs a router that tells them apart.
 	Header *Header `json:"header,omitempty"`
 	// Checks must all pass, one after the other; else the release is undone.
 	Checks []Check `json:"checks,omitempty"`

@@ -108,16 +108,22 @@ func (c *checker) settle(field, settle string, t Target) {
 }
 
 func (c *checker) traffic(t Traffic) {
-	set := 0
-	for _, named := range []bool{t.GatewayAPI != nil, t.Service != nil, t.Replicas != nil} {
-		if named {
-			set++
-		}
-	}
-	c.must(set > 0, "spec.traffic", "name the router: gatewayAPI: {route: …}; or, without one, service: {} to switch the Service's selector, or replicas: {} for a canary by the number of pods")
-	c.must(set < 2, "spec.traffic", "name one router, not several")
+	const at = "spec.traffic"
+	_, set := t.Router()
+	c.must(set > 0, at, "name the router: gatewayAPI: {route: …}, traefik, ingress or istio; or, without one, service: {} to switch the Service's selector, or replicas: {} for a canary by the number of pods")
+	c.must(set < 2, at, "name one router, not several")
 	if g := t.GatewayAPI; g != nil {
-		c.name("spec.traffic.gatewayAPI.route", g.Route)
+		c.name(at+".gatewayAPI.route", g.Route)
+		c.must(g.Kind == KindHTTPRoute || g.Kind == KindGRPCRoute, at+".gatewayAPI.kind", "must be %s or %s", KindHTTPRoute, KindGRPCRoute)
+	}
+	if t.Traefik != nil {
+		c.name(at+".traefik.service", t.Traefik.Service)
+	}
+	if t.Ingress != nil {
+		c.name(at+".ingress.name", t.Ingress.Name)
+	}
+	if t.Istio != nil {
+		c.name(at+".istio.virtualService", t.Istio.VirtualService)
 	}
 }
 
@@ -154,7 +160,7 @@ func (c *checker) strategy(s Spec) {
 	c.must(s.Strategy.Rolling == nil || s.Traffic.Service == nil, "spec.traffic.service", "rolling switches no Service; leave spec.traffic out")
 	if s.Strategy.Canary != nil {
 		c.must(s.Traffic.Service == nil, "spec.traffic.service", "a Service knows no weights, which a canary needs; name a router: gatewayAPI: {route: …}, or replicas: {}")
-		c.must(s.Analysis != nil || s.Traffic.Replicas != nil, "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
+		c.must(s.Analysis != nil || s.Traffic.Uncounted(), "spec.analysis", "say where the numbers come from: source: {prometheus: {preset: traefik}}")
 	}
 }
 
@@ -176,7 +182,7 @@ func (c *checker) blueGreen(b *BlueGreen, t Traffic) {
 
 func (c *checker) preview(at string, p *Preview, t Traffic) {
 	if h := p.Header; h != nil {
-		c.must(t.GatewayAPI != nil, at+".header", "a preview route needs traffic.gatewayAPI; without a router, check the candidate's own Service")
+		c.reaches(at+".header", Testers{Header: h}, t)
 		c.header(at+".header", h)
 	}
 	c.checks(at, p.Checks)
@@ -243,7 +249,7 @@ func (c *checker) testers(at string, s *Testers, t Traffic) {
 	if s == nil {
 		return
 	}
-	c.must(t.GatewayAPI != nil, at, "only a router tells testers from others; name one: traffic: {gatewayAPI: {route: …}}")
+	c.reaches(at, *s, t)
 	c.must(s.Header != nil || s.Cookie != nil, at, "say how testers are told from others: header: {name: …, value: …}, or cookie")
 	c.must(s.Header == nil || s.Cookie == nil, at, "name a header or a cookie, not both")
 	if s.Header != nil {
@@ -253,6 +259,13 @@ func (c *checker) testers(at string, s *Testers, t Traffic) {
 		c.must(isToken(s.Cookie.Name), at+".cookie.name", "must be the name of a cookie, not %q", s.Cookie.Name)
 		c.must(isCookieValue(s.Cookie.Value), at+".cookie.value", "must be the value of a cookie: printable, without spaces, quotes, commas, semicolons and backslashes")
 	}
+}
+
+// reaches finds a router that can tell testers from others.
+func (c *checker) reaches(at string, s Testers, t Traffic) {
+	router, _ := t.Router()
+	reason := router.Refuses(s)
+	c.must(reason == "", at, "%s", reason)
 }
 
 func (c *checker) header(at string, h *Header) {
@@ -318,11 +331,12 @@ func (c *checker) gate(field string, g *Gate) {
 
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Replicas != nil, at+".source", "name the source: prometheus: {preset: traefik}")
+	router, _ := s.Traffic.Router()
+	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Uncounted(), at+".source", "name the source: prometheus: {preset: traefik}")
 	if p := a.Source.Prometheus; p != nil {
 		c.must(p.Preset == PresetTraefik || p.Preset == PresetApp, at+".source.prometheus.preset", "must be %q or %q", PresetTraefik, PresetApp)
-		c.must(p.Preset == PresetApp || s.Traffic.GatewayAPI != nil, at+".source",
-			"the gateway's metrics tell the tracks apart by its route; without traffic.gatewayAPI write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
+		c.must(p.Preset == PresetApp || router.Counted, at+".source",
+			"the gateway's metrics do not tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
 		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
 	}
 	c.must(a.Interval.D() >= time.Second, at+".interval", "must be at least 1s")

@@ -7,30 +7,42 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
+// served is the part of a route, of whichever kind, that tells who serves it.
+type served struct {
+	Spec   gatewayv1.CommonRouteSpec `json:"spec"`
+	Status gatewayv1.RouteStatus     `json:"status"`
+}
+
 // unsettled is why not every gateway that the route names serves its present generation; empty when all
 // do. What is said for a gateway that the route no longer names does not count.
-func unsettled(r *gatewayv1.HTTPRoute) string {
+func unsettled(o *unstructured.Unstructured) string {
+	title := fmt.Sprintf("%s %s/%s", o.GetKind(), o.GetNamespace(), o.GetName())
+	var r served
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &r); err != nil {
+		return fmt.Sprintf("the status of %s cannot be read: %s", title, err)
+	}
 	if len(r.Spec.ParentRefs) == 0 {
-		return fmt.Sprintf("HTTPRoute %s/%s names no gateway", r.Namespace, r.Name)
+		return title + " names no gateway"
 	}
 	for _, ref := range r.Spec.ParentRefs {
 		heard := false
 		for _, parent := range r.Status.Parents {
-			if full(parent.ParentRef, r.Namespace) != full(ref, r.Namespace) {
+			if full(parent.ParentRef, o.GetNamespace()) != full(ref, o.GetNamespace()) {
 				continue
 			}
 			heard = true
-			if reason := refusal(parent, r.Generation); reason != "" {
+			if reason := refusal(parent, o.GetGeneration()); reason != "" {
 				return string(parent.ControllerName) + ": " + reason
 			}
 		}
 		if !heard {
-			return fmt.Sprintf("no controller has said anything about HTTPRoute %s/%s on %s; is this parentRef right?",
-				r.Namespace, r.Name, full(ref, r.Namespace))
+			return fmt.Sprintf("no controller has said anything about %s on %s; is this parentRef right?", title, full(ref, o.GetNamespace()))
 		}
 	}
 	return ""

@@ -16,12 +16,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	"sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
@@ -86,9 +86,9 @@ func open(t *testing.T, options ...option) *place {
 	config.Wrap(p.count)
 	kube, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
-	gateways, err := versioned.NewForConfig(config)
+	objects, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
-	p.workloads, p.router = cluster.New(kube), gatewayapi.New(gateways)
+	p.workloads, p.router = cluster.New(kube), gatewayapi.New(objects)
 	return p
 }
 

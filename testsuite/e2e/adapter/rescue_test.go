@@ -5,6 +5,7 @@ package adapter_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,9 +196,17 @@ func TestThePatchesThatARescuePrintsDoWhatItWouldDo(t *testing.T) {
 	_, err = kube.CoreV1().Services(p.target.Namespace).Patch(t.Context(), "checkout", types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(root, p.service(t, "checkout").Spec))
-	_, err = gateways.GatewayV1().HTTPRoutes(p.target.Namespace).Patch(t.Context(), "checkout", types.JSONPatchType, []byte(now.Route.Patch), metav1.PatchOptions{})
+	_, err = gateways.GatewayV1().HTTPRoutes(p.target.Namespace).Patch(t.Context(), "checkout", types.JSONPatchType, patchOf(t, now.Route.Undo), metav1.PatchOptions{})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(owners, p.httpRoute(t).Spec))
+}
+
+// patchOf is the JSON patch in the arguments of kubectl.
+func patchOf(t *testing.T, arguments string) []byte {
+	t.Helper()
+	_, patch, found := strings.Cut(arguments, "--type=json -p '")
+	require.True(t, found, arguments)
+	return []byte(strings.TrimSuffix(patch, "'"))
 }
 
 func TestAPersonsRightsEndAtTheNamespace(t *testing.T) {

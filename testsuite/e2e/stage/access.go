@@ -59,7 +59,7 @@ func (s *Stage) grant(ctx context.Context, dir string) error {
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", r.CurId(), err)
 		}
-		_, err = s.objects.Resource(mapping.Resource).Namespace(o.GetNamespace()).
+		_, err = s.Objects.Resource(mapping.Resource).Namespace(o.GetNamespace()).
 			Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kustomize", Force: true})
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", r.CurId(), err)

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // Seen is a state of the route that was observed.
@@ -27,55 +26,57 @@ type Seen struct {
 	Candidate int
 }
 
-// Observer follows an HTTPRoute from outside, whatever Slipway says about it.
+// Observer follows what the router shifts from outside, whatever Slipway says about it.
 type Observer struct {
 	stop chan struct{}
 	mu   sync.Mutex
 	seen []Seen
 }
 
-func (s *Stage) observe(ctx context.Context, namespace, name string) (*Observer, error) {
+// observe follows one object of the shop; what it does not find gives the candidate nothing.
+func (s *Stage) observe(ctx context.Context, f Front, shop *Shop) (*Observer, error) {
 	o := &Observer{stop: make(chan struct{})}
-	routes := s.Gateways.GatewayV1().HTTPRoutes(namespace)
+	resource, name := f.watched(shop.Name)
+	objects := s.Objects.Resource(resource).Namespace(shop.Namespace)
 	only := fields.OneTermEqualSelector("metadata.name", name).String()
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, l metav1.ListOptions) (runtime.Object, error) {
 			l.FieldSelector = only
-			return routes.List(ctx, l)
+			return objects.List(ctx, l)
 		},
 		WatchFuncWithContext: func(ctx context.Context, l metav1.ListOptions) (watch.Interface, error) {
 			l.FieldSelector = only
-			return routes.Watch(ctx, l)
+			return objects.Watch(ctx, l)
 		},
 	}
 	note := func(object any) {
-		if r, ok := object.(*gatewayv1.HTTPRoute); ok {
-			o.note(r, name)
+		if r, ok := object.(*unstructured.Unstructured); ok {
+			o.note(f.weights(r, shop.Name), shop.Name)
 		}
 	}
 	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: source, ObjectType: &gatewayv1.HTTPRoute{},
-		Handler: cache.ResourceEventHandlerFuncs{AddFunc: note, UpdateFunc: func(_, now any) { note(now) }},
+		ListerWatcher: source, ObjectType: &unstructured.Unstructured{},
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc: note, UpdateFunc: func(_, now any) { note(now) },
+			DeleteFunc: func(any) { o.note(map[string]int{shop.Name: 100}, shop.Name) },
+		},
 	})
+	o.note(map[string]int{shop.Name: 100}, shop.Name) // an object beside the team's is not there yet
 	go controller.Run(o.stop)
 	if !cache.WaitForCacheSync(ctx.Done(), controller.HasSynced) {
-		return nil, fmt.Errorf("watch HTTPRoute %s/%s: %w", namespace, name, ctx.Err())
+		return nil, fmt.Errorf("watch %s %s/%s: %w", resource.Resource, shop.Namespace, name, ctx.Err())
 	}
 	return o, nil
 }
 
 // note keeps a state that differs from the one before it.
-func (o *Observer) note(r *gatewayv1.HTTPRoute, root string) {
-	now := Seen{At: time.Now(), Weights: map[string]int{}}
+func (o *Observer) note(weights map[string]int, root string) {
+	now := Seen{At: time.Now(), Weights: weights}
 	sum := 0
-	for _, rule := range r.Spec.Rules {
-		for _, b := range rule.BackendRefs {
-			w := int(ptr.Deref(b.Weight, 1))
-			now.Weights[string(b.Name)] = w
-			sum += w
-			if string(b.Name) != root {
-				now.Candidate += w
-			}
+	for name, w := range weights {
+		sum += w
+		if name != root {
+			now.Candidate += w
 		}
 	}
 	if sum > 0 {

@@ -108,7 +108,7 @@ func (p *Shop) Plan(q Quick) (string, error) {
 		// What stable does is measured for one window before the switch.
 		strategy, window = "blueGreen: {"+strings.TrimSpace(q.BlueGreen), "5s"
 	}
-	traffic, source := "gatewayAPI: {route: "+cmp.Or(q.Route, p.Name)+"}", "source: {prometheus: {preset: traefik}}"
+	traffic, source := p.front.traffic(cmp.Or(q.Route, p.Name)), "source: {prometheus: {preset: traefik}}"
 	switch {
 	case q.Selector:
 		traffic, source = "service: {}", "source: {}"

@@ -25,7 +25,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
 )
@@ -43,6 +42,7 @@ type Shop struct {
 	// Route is followed from the beginning.
 	Route *Observer
 
+	front   Front
 	traffic load.Options
 	load    *load.Run
 }
@@ -64,6 +64,8 @@ type ShopOptions struct {
 	Rate int
 	// NewConnections opens one for every request of the load.
 	NewConnections bool
+	// Front is what sends it requests; default HTTPRoute.
+	Front Front
 	// Unmeasured leaves it without requests, so that Prometheus knows nothing of it.
 	Unmeasured bool
 }
@@ -71,6 +73,7 @@ type ShopOptions struct {
 func (o *ShopOptions) fill() {
 	o.Namespace, o.Version = cmp.Or(o.Namespace, "shop"), cmp.Or(o.Version, "v1")
 	o.Replicas, o.Rate = cmp.Or(o.Replicas, 2), cmp.Or(o.Rate, 200)
+	o.Front = cmp.Or(o.Front, HTTPRoute)
 }
 
 // OpenShop makes a shop, puts load on it, and returns when it serves and Prometheus has seen it.
@@ -80,11 +83,11 @@ func (s *Stage) OpenShop(ctx context.Context, o ShopOptions) (*Shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop := &Shop{Stage: s, Namespace: o.Namespace, Name: o.Namespace, Host: o.Namespace + ".example", Image: image}
+	shop := &Shop{Stage: s, Namespace: o.Namespace, Name: o.Namespace, Host: o.Namespace + ".example", Image: image, front: o.Front}
 	if err := shop.create(ctx, o); err != nil {
 		return nil, err
 	}
-	if shop.Route, err = s.observe(ctx, shop.Namespace, shop.Name); err != nil {
+	if shop.Route, err = s.observe(ctx, o.Front, shop); err != nil {
 		return nil, err
 	}
 	ready, cancel := context.WithTimeout(ctx, shopWithin)
@@ -115,7 +118,7 @@ func (p *Shop) create(ctx context.Context, o ShopOptions) error {
 		Selector: map[string]string{"app": p.Name},
 		Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http")}},
 	}}, options)
-	_, err4 := p.Stage.Gateways.GatewayV1().HTTPRoutes(p.Namespace).Create(ctx, p.route(meta), options)
+	err4 := p.createFront(ctx)
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("make shop: %w", err)
@@ -148,16 +151,6 @@ func (p *Shop) deployment(meta metav1.ObjectMeta, o ShopOptions) *appsv1.Deploym
 	}}
 }
 
-func (p *Shop) route(meta metav1.ObjectMeta) *gatewayv1.HTTPRoute {
-	return &gatewayv1.HTTPRoute{ObjectMeta: meta, Spec: gatewayv1.HTTPRouteSpec{
-		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: "sandbox", Namespace: ptr.To[gatewayv1.Namespace]("sandbox")}}},
-		Hostnames:       []gatewayv1.Hostname{gatewayv1.Hostname(p.Host)},
-		Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{
-			BackendObjectReference: gatewayv1.BackendObjectReference{Name: gatewayv1.ObjectName(p.Name), Port: ptr.To[gatewayv1.PortNumber](80)},
-		}}}}},
-	}}
-}
-
 // serves asks the gateway once.
 func (p *Shop) serves(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Stage.Gateway+"/", nil)
@@ -171,7 +164,7 @@ func (p *Shop) serves(ctx context.Context) error {
 
 // measured asks Prometheus whether it has counted a request to the shop.
 func (p *Shop) measured(ctx context.Context) error {
-	query := fmt.Sprintf(`traefik_service_requests_total{service=~"httproute-%s-%s-.*"}`, p.Namespace, p.Name)
+	query := fmt.Sprintf(`traefik_service_requests_total{service=~%q}`, p.front.counted(p.Name))
 	text, err := get(ctx, p.Stage.Prometheus+"/api/v1/query?query="+url.QueryEscape(query))
 	if err == nil && !strings.Contains(text, `"value"`) {
 		err = errors.New("no requests counted yet")

@@ -41,16 +41,16 @@ type Stage struct {
 	*sandbox.Sandbox
 	// Repository is the root of Slipway's source, Dir holds all state, Bin the programs.
 	Repository, Dir, Bin string
-	// Kube and Gateways act as the cluster's administrator.
+	// Kube, Gateways and Objects act as the cluster's administrator.
 	Kube     kubernetes.Interface
 	Gateways versioned.Interface
+	Objects  dynamic.Interface
 	// Worker is running.
 	Worker *Worker
 	// Key is that of a server which the worker trusts, and with which the command line signs.
 	Key statement.Private
 
-	admin   *rest.Config
-	objects dynamic.Interface
+	admin *rest.Config
 }
 
 // Open starts a sandbox and a worker, and returns when both are ready.
@@ -102,7 +102,7 @@ func (s *Stage) connect() error {
 	var err1, err2, err3 error
 	s.Kube, err1 = kubernetes.NewForConfig(s.admin)
 	s.Gateways, err2 = versioned.NewForConfig(s.admin)
-	s.objects, err3 = dynamic.NewForConfig(s.admin)
+	s.Objects, err3 = dynamic.NewForConfig(s.admin)
 	return errors.Join(err1, err2, err3)
 }
 

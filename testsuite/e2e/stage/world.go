@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -18,11 +19,13 @@ type World struct {
 	Deployments map[string]appsv1.DeploymentSpec
 	Services    map[string]corev1.ServiceSpec
 	Routes      map[string]gatewayv1.HTTPRouteSpec
+	// Fronts are the specs of what else sends requests to a Service, by "resource/name".
+	Fronts map[string]any
 }
 
 // World reads the shop's namespace.
 func (p *Shop) World(ctx context.Context) (World, error) {
-	w := World{Deployments: map[string]appsv1.DeploymentSpec{}, Services: map[string]corev1.ServiceSpec{}, Routes: map[string]gatewayv1.HTTPRouteSpec{}}
+	w := World{Deployments: map[string]appsv1.DeploymentSpec{}, Services: map[string]corev1.ServiceSpec{}, Routes: map[string]gatewayv1.HTTPRouteSpec{}, Fronts: map[string]any{}}
 	deployments, err := p.Stage.Kube.AppsV1().Deployments(p.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return w, fmt.Errorf("list Deployments: %w", err)
@@ -43,6 +46,15 @@ func (p *Shop) World(ctx context.Context) (World, error) {
 	}
 	for _, r := range routes.Items {
 		w.Routes[r.Name] = r.Spec
+	}
+	for _, resource := range []schema.GroupVersionResource{traefikServices, ingresses} {
+		all, err := p.Stage.Objects.Resource(resource).Namespace(p.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return w, fmt.Errorf("list %s: %w", resource.Resource, err)
+		}
+		for i := range all.Items {
+			w.Fronts[resource.Resource+"/"+all.Items[i].GetName()] = all.Items[i].Object["spec"]
+		}
 	}
 	return w, nil
 }

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/slipwayhq/slipway/testsuite/sandbox"
 )
 
 const (
@@ -44,21 +46,24 @@ type program struct {
 
 // supervisor owns the parts.
 type supervisor struct {
-	dir      string
+	dir string
+	// built are the programs by the name of their part.
+	built    map[string]string
 	programs []*program
 }
 
 func newSupervisor(o order) *supervisor {
 	at := func(name string) string { return filepath.Join(o.Dir, name) }
 	inside := "KUBECONFIG=" + at("kube/inner.kubeconfig")
-	return &supervisor{dir: o.Dir, programs: []*program{
+	return &supervisor{dir: o.Dir, built: o.Programs, programs: []*program{
 		{name: "temporal", args: []string{o.Programs["temporal"], "--db", at("temporal.db")}},
 		{name: "kube", apart: true, args: []string{
 			o.Programs["kube"], "--dir", at("kube"), "--images", o.Description.Images, "--kubeconfig", o.Description.Kubeconfig,
-			"--crds", filepath.Join(filepath.Dir(o.Programs["kube"]), "crds"), "--external", o.KubeURL,
+			"--crds", at("crds"), "--external", o.KubeURL,
 		}},
 		{name: "gateway", env: []string{inside}, health: "http://127.0.0.1:8081/ping", args: []string{
 			o.Programs["gateway"], "--providers.kubernetesgateway=true", "--providers.kubernetesgateway.statusaddress.ip=10.244.0.1",
+			"--providers.kubernetescrd=true", "--providers.kubernetesingressnginx=true", "--providers.kubernetesingressnginx.httpentrypoint=web",
 			"--providers.providersthrottleduration=50ms", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=127.0.0.1:8081",
 			"--api.dashboard=false", "--ping=true", "--log.level=ERROR", "--global.checknewversion=false", "--global.sendanonymoususage=false",
 			"--metrics.prometheus=true", "--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10",
@@ -72,7 +77,7 @@ func newSupervisor(o order) *supervisor {
 
 // boot starts Temporal and Kubernetes side by side, then what needs Kubernetes.
 func (s *supervisor) boot(ctx context.Context) error {
-	if err := writePrometheusConfig(s.dir); err != nil {
+	if err := errors.Join(writePrometheusConfig(s.dir), sandbox.GatherCRDs(filepath.Join(s.dir, "crds"), s.built)); err != nil {
 		return err
 	}
 	for _, group := range [][]string{{"temporal", "kube"}, {"gateway", "prometheus"}} {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package story_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
+	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+)
+
+// others are the routers beside the HTTPRoute that the sandbox's gateway serves.
+func others() []stage.Front { return []stage.Front{stage.TraefikService, stage.Ingress} }
+
+func TestACanaryBehindAnotherRouterReachesEverybodyWithoutAFailedRequest(t *testing.T) {
+	for _, front := range others() {
+		t.Run(string(front), func(t *testing.T) {
+			shop := openShop(t, stage.ShopOptions{Namespace: "good-" + strings.ToLower(string(front)), Front: front})
+			before := snapshot(t, shop)
+			v2 := image(t, "v2")
+			r := begin(t, shop, stage.Quick{Steps: stage.Holding("4s", 20, 50)}, v2)
+			said, seen := r.end()
+			require.Zero(t, said.Code, said.Err+said.Out)
+			require.Contains(t, said.Out, "promoted: "+v2)
+			require.Equal(t, []int{20, 50, 100, 0}, r.shares())
+			require.Zero(t, seen.Failed, seen.Errors)
+			require.Positive(t, seen.ByVersion["v1"])
+			require.Positive(t, seen.ByVersion["v2"])
+			require.Empty(t, cmp.Diff(before.Fronts, snapshot(t, shop).Fronts), "no trace is left")
+			atRest(t, shop, v2)
+		})
+	}
+}
+
+func TestABadCanaryBehindAnotherRouterIsTakenBack(t *testing.T) {
+	for _, front := range others() {
+		t.Run(string(front), func(t *testing.T) {
+			shop := openShop(t, stage.ShopOptions{Namespace: "bad-" + strings.ToLower(string(front)), Front: front, Rate: 200})
+			before := snapshot(t, shop)
+			r := begin(t, shop, stage.Quick{Steps: stage.Holding("8s", 20, 50)}, image(t, "v2", "ERROR_RATE", "0.1"))
+			said, seen := r.end()
+			require.Equal(t, 2, said.Code, said.Err+said.Out)
+			require.Contains(t, said.Out, "step 1 failed at 20 %: candidate failed")
+			require.Equal(t, []int{20, 0}, r.shares())
+			require.Zero(t, seen.FailedByVersion["v1"])
+			require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+		})
+	}
+}
+
+func TestTestersComeInByAnIngressWithoutAnybodyElse(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "testers-ingress", Front: stage.Ingress})
+	v2 := image(t, "v2")
+	r := begin(t, shop, stage.Quick{BlueGreen: "preview: {header: {name: X-Preview, value: green}}, gate: {within: 1m}"}, v2)
+	ask := func() load.Report {
+		testers := load.Start(load.Options{URL: world.Gateway + "/", Host: shop.Host, Rate: 50, Header: http.Header{"X-Preview": {"green"}}})
+		r.until("testers have asked", func() bool { return len(testers.Results()) > 50 })
+		return testers.Stop()
+	}
+	r.until("testers reach the candidate", func() bool { return ask().ByVersion["v2"] > 0 })
+	require.NotContains(t, summary(shop).ByVersion, "v2")
+	r.until("a person has approved", func() bool {
+		said, err := world.Slipway(t.Context(), "approve", shop.Lane())
+		return err == nil && said.Code == 0
+	})
+	said, seen := r.end()
+	require.Zero(t, said.Code, said.Err+said.Out)
+	require.Zero(t, seen.Failed, seen.Errors)
+	require.Equal(t, []int{100, 0}, r.shares(), "with the weight 0 while it was for testers alone")
+	require.NotContains(t, snapshot(t, shop).Fronts, "ingresses/"+shop.Name+"-canary")
+	atRest(t, shop, v2)
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// copyCRDs puts a part's definitions next to its program, where they are not there yet.
+func (b Builder) copyCRDs(ctx context.Context, p Part, program string) error {
+	to := CRDDir(program)
+	if _, err := os.Stat(to); p.CRDs.Module == "" || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return p.CRDs.Take(ctx, filepath.Join(b.Source, p.Name), to)
+}
+
+// Take copies the definitions into a new directory, from the version of their module that the module in dir
+// requires.
+func (c CRDs) Take(ctx context.Context, dir, to string) error {
+	module, err := goCommand(ctx, dir, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", c.Module)
+	if err != nil {
+		return fmt.Errorf("find CRDs in %s: %w", c.Module, err)
+	}
+	return takeCRDs(filepath.Join(strings.TrimSpace(module), filepath.FromSlash(c.Path)), to)
+}
+
+// takeCRDs copies a directory, or the documents of a file each into a file of its own. It may be killed at any
+// time: what is there is whole.
+func takeCRDs(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return fmt.Errorf("find CRDs: %w", err)
+	}
+	fresh := to + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if info.IsDir() {
+		err = os.CopyFS(fresh, os.DirFS(from))
+	} else {
+		err = splitCRDs(from, fresh)
+	}
+	if err != nil {
+		return fmt.Errorf("copy CRDs: %w", err)
+	}
+	return os.Rename(fresh, to)
+}
+
+func splitCRDs(file, to string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for i, document := range strings.Split("\n"+string(text), "\n---\n") {
+		if strings.TrimSpace(document) == "" {
+			continue
+		}
+		name := fmt.Sprintf("%s-%02d.yaml", strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), i)
+		if err := os.WriteFile(filepath.Join(to, name), []byte(document), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GatherCRDs puts the definitions of all programs into one directory, in place of what is there.
+func GatherCRDs(to string, programs map[string]string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return fmt.Errorf("gather CRDs: %w", err)
+	}
+	for _, program := range programs {
+		dir := CRDDir(program)
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+			return fmt.Errorf("gather CRDs: %w", err)
+		}
+	}
+	return nil
+}
