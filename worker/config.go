@@ -26,6 +26,10 @@ type config struct {
 	LogLevel slog.Level `env:"SLIPWAY_LOG_LEVEL" envDefault:"info"`
 	// Watches is how many watches this worker follows at once, 1 to 10000.
 	Watches int `env:"SLIPWAY_WATCHES" envDefault:"1000"`
+	// RegistryConfig is a file with credentials for registries, as Docker writes it; empty: none are sent.
+	RegistryConfig string `env:"SLIPWAY_REGISTRY_CONFIG"`
+	// RegistryMirrors are asked for the digest of a tag in place of a registry, such as docker.io=https://mirror.example, several with a comma between them.
+	RegistryMirrors map[string]string `env:"SLIPWAY_REGISTRY_MIRRORS" envKeyValSeparator:"="`
 	// KubeQPS and KubeBurst limit requests per second to the Kubernetes API.
 	KubeQPS   float32 `env:"SLIPWAY_KUBE_QPS" envDefault:"50"`
 	KubeBurst int     `env:"SLIPWAY_KUBE_BURST" envDefault:"100"`

@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
+	"github.com/slipwayhq/slipway/activities/registry/oci"
 	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
 )
@@ -77,6 +78,10 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	if err != nil {
 		return fmt.Errorf("reach Prometheus: %w", err)
 	}
+	images, err := oci.New(c.RegistryConfig, c.RegistryMirrors)
+	if err != nil {
+		return err
+	}
 	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
@@ -87,6 +92,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterWorkflow(workflows.RolloutUndo)
 	main.RegisterWorkflow(workflows.Lane)
 	main.RegisterWorkflow(workflows.Environment)
+	main.RegisterWorkflow(workflows.Intake)
 	main.RegisterActivity(onTarget.workloads)
 	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
@@ -95,6 +101,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterActivity(&activities.Approvals{Keys: c.ApprovalKeys})
 	directory := &activities.Lanes{Directory: temporal.New(w.temporal, workflows.TaskQueue), Clock: clock}
 	main.RegisterActivity(directory)
+	main.RegisterActivity(&activities.Arrivals{Registry: images, Gatekeeper: temporal.New(w.temporal, workflows.TaskQueue)})
 
 	options := w.options()
 	options.DisableWorkflowWorker = true

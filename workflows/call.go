@@ -19,6 +19,7 @@ var (
 	rollout  *activities.Rollout
 	lanes    *activities.Lanes
 	approval *activities.Approvals
+	arrivals *activities.Arrivals
 )
 
 // start executes an activity. It is the only place that does.

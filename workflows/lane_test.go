@@ -269,6 +269,31 @@ func TestALaneRunsOneReleaseAtATime(t *testing.T) {
 	require.Contains(t, r.joined, "production lane/production/checkout")
 }
 
+// triggered is a submission that an event has brought, which began before the lane did.
+func triggered(id string, before time.Duration) workflows.Submission {
+	s := submission(id, plan.NewerQueue)
+	s.Event = began().Add(-before)
+	return s
+}
+
+func TestDuplicatesOfAnEventStartOneReleaseHoweverLateTheyCome(t *testing.T) {
+	r := newStreet(t)
+	first := r.submit(time.Minute, triggered("a", time.Minute))
+	other := triggered("b", time.Minute)
+	other.Release.Image = "image-a"
+	runs := r.submit(2*time.Minute, other)
+	over := r.submit(20*time.Minute, triggered("a", time.Minute))
+	serves := r.submit(21*time.Minute, other)
+	older := r.submit(22*time.Minute, triggered("c", time.Hour))
+	r.live(time.Hour, workflows.LaneIn{})
+	first.is(t, workflows.Place{ID: "a", State: workflows.PlaceStarted})
+	runs.is(t, workflows.Place{ID: "a", State: workflows.PlaceStarted, Same: true})
+	over.is(t, workflows.Place{ID: "a", State: workflows.PlaceEnded, Reason: "image-a serves", Same: true})
+	serves.is(t, workflows.Place{ID: "a", State: workflows.PlaceEnded, Same: true})
+	require.ErrorContains(t, older.err, "comes after the newer one")
+	require.Equal(t, []string{"a promoted: image-a serves"}, r.endings())
+}
+
 func TestWhatANewerReleaseDoesToThoseBeforeIt(t *testing.T) {
 	hotfix := func(s workflows.Submission) workflows.Submission { s.Hotfix = true; return s }
 	rollback := func(s workflows.Submission) workflows.Submission { s.Workflow = "Rollback"; return s }

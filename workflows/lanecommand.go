@@ -68,7 +68,7 @@ func (s Submission) job(now time.Time) decide.Job {
 	return decide.Job{
 		ID: r.ID, Image: s.wanted(), Plan: s.PlanHash, By: r.RequestedBy, Since: now,
 		Hotfix: s.Hotfix, Rollback: s.Workflow == RollbackWorkflow || s.Workflow == RolloutUndoWorkflow,
-		Override: s.Override, OverrideFreeze: r.OverrideFreeze, CoolDown: laneOf(r.Plan).CoolDown,
+		Override: s.Override, OverrideFreeze: r.OverrideFreeze, CoolDown: laneOf(r.Plan).CoolDown, Event: s.Event,
 	}
 }
 
@@ -112,15 +112,32 @@ func (l *lane) refuse(now time.Time, s Submission) error {
 	case m.Name != l.Status.Service || m.Environment != l.Status.Environment:
 		return stop("the plan is of %s/%s, and this is the lane of %s/%s", m.Environment, m.Name, l.Status.Environment, l.Status.Service)
 	}
+	if _, ok := l.gone(s); ok {
+		return nil
+	}
 	if a := decide.Admit(l.Status.Queue, s.job(now), laneOf(r.Plan), now); a.Refusal != "" {
 		return stop("%s", a.Refusal)
 	}
 	return nil
 }
 
+// gone is the end of a release that an event has brought before: it is submitted once more where the answer
+// was lost.
+func (l *lane) gone(s Submission) (LaneEnd, bool) {
+	i := slices.IndexFunc(l.Status.Ends, func(e LaneEnd) bool { return e.ID == s.Release.ID })
+	if i < 0 || s.Event.IsZero() {
+		return LaneEnd{}, false
+	}
+	return l.Status.Ends[i], true
+}
+
 // submit takes a release into the lane and returns once it is known whether it starts or waits.
 func (l *lane) submit(ctx workflow.Context, s Submission) (Place, error) {
 	status, now := &l.Status, workflow.Now(ctx)
+	if e, ok := l.gone(s); ok {
+		l.changes++
+		return Place{ID: e.ID, State: PlaceEnded, Reason: e.Outcome, Same: true}, nil
+	}
 	a := decide.Admit(status.Queue, s.job(now), laneOf(s.Release.Plan), now)
 	if a.Refusal != "" { // something came in between
 		return Place{}, temporal.NewNonRetryableApplicationError(a.Refusal, string(Refused), nil)
@@ -128,11 +145,14 @@ func (l *lane) submit(ctx workflow.Context, s Submission) (Place, error) {
 	if a.Same != nil {
 		l.changes++ // every answer costs history, and the lane looks at that when something changes
 		p := l.place(a.Same.ID)
+		if a.Serves {
+			p.State = PlaceEnded
+		}
 		p.Same = true
 		return p, nil
 	}
 	l.drop(ctx, a.Dropped, Superseded)
-	status.Waiting = a.Waiting
+	status.Waiting, status.NewestEvent = a.Waiting, a.NewestEvent
 	l.Submissions[s.Release.ID] = s
 	if a.Yield != nil {
 		l.yield = a.Yield

@@ -31,7 +31,7 @@ func EnvironmentID(environment string) string { return activities.EnvironmentID(
 // answers with its status.
 const (
 	// Submit hands a lane a Submission and returns a Place.
-	Submit = "submit"
+	Submit = activities.SubmitUpdate
 	// Withdraw takes a release that waits out of a lane; it carries a Withdrawal.
 	Withdraw = "withdraw"
 	// FreezeLane carries a decide.Hold to a lane or an environment, Thaw a Thawing. Both return how many
@@ -56,6 +56,8 @@ type Submission struct {
 	Hotfix   bool  `json:"hotfix,omitempty"`
 	// Override says why quarantine and cool-down do not count; empty: they do.
 	Override string `json:"override,omitempty"`
+	// Event is when what triggered it began; zero for what a person asks for.
+	Event time.Time `json:"event,omitzero"`
 }
 
 // Withdrawal takes a release that waits out of its lane.
@@ -76,6 +78,8 @@ type Thawing struct {
 const (
 	PlaceStarted = "started"
 	PlaceQueued  = "queued"
+	// PlaceEnded is that of a release which has been here before.
+	PlaceEnded = "ended"
 )
 
 // Place is where a release stands in its lane.

@@ -75,6 +75,16 @@ func surveying() policy {
 	return policy{StartToCloseTimeout: 10 * time.Second, RetryPolicy: attempts()}
 }
 
+// resolving asks a registry, which may be away for a while.
+func resolving() policy {
+	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}
+}
+
+// submitting waits for a lane, which answers as soon as a worker is there.
+func submitting() policy {
+	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}
+}
+
 // telling reaches every lane of an environment, and tries until it has.
 func telling() policy {
 	return policy{StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: 2 * beat, RetryPolicy: attempts()}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -61,6 +62,28 @@ func Dial(ctx context.Context) (*Client, error) {
 		return nil, fmt.Errorf("reach Temporal at %s: %w; set TEMPORAL_ADDRESS", options.HostPort, err)
 	}
 	return New(c), nil
+}
+
+// DialLater is Dial for a server: it does not wait for Temporal, and reaches it as soon as it is there.
+func DialLater(logger *slog.Logger) (*Client, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("read Temporal's configuration: %w", err)
+	}
+	options.Logger = log.NewStructuredLogger(logger)
+	c, err := client.NewLazyClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("prepare for Temporal at %s: %w; set TEMPORAL_ADDRESS", options.HostPort, err)
+	}
+	return New(c), nil
+}
+
+// Answers reports whether Temporal answers.
+func (c *Client) Answers(ctx context.Context) error {
+	if _, err := c.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return fmt.Errorf("ask Temporal: %w", err)
+	}
+	return nil
 }
 
 // New uses a Temporal client that somebody else has made and will close by Close.
@@ -169,7 +192,7 @@ func (c *Client) tell(ctx context.Context, lane Lane, name string, u update) (wo
 		err = handle.Get(ctx, &s)
 	}
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return s, fmt.Errorf("%s %s: refused: %s", name, lane, refused.Message())
+		return s, &RefusedError{fmt.Sprintf("%s %s: refused: %s", name, lane, refused.Message())}
 	}
 	if err != nil {
 		return s, explain(err, lane)
@@ -177,10 +200,22 @@ func (c *Client) tell(ctx context.Context, lane Lane, name string, u update) (wo
 	return s, nil
 }
 
+// RefusedError is a no of a lane or a release, with its reason: asking again does not help.
+type RefusedError struct{ text string }
+
+// Error is the reason.
+func (e *RefusedError) Error() string { return e.text }
+
+// MissingError is a release, or a lane, that is not there.
+type MissingError struct{ text string }
+
+// Error says what is not there, and what to do.
+func (e *MissingError) Error() string { return e.text }
+
 // explain says what an error of Temporal means for a release.
 func explain(err error, lane Lane) error {
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return fmt.Errorf("no release of %s is running; `slipway history %s` lists the former ones", lane, lane)
+		return &MissingError{fmt.Sprintf("no release of %s is running; `slipway history %s` lists the former ones", lane, lane)}
 	}
 	var late *serviceerror.DeadlineExceeded
 	if errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded) {

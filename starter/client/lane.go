@@ -93,7 +93,7 @@ func (c *Client) Lane(ctx context.Context, l Lane) (workflows.LaneStatus, error)
 		err = value.Get(&s)
 	}
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return s, fmt.Errorf("nothing was ever released to %s through its lane", l)
+		return s, &MissingError{fmt.Sprintf("nothing was ever released to %s through its lane", l)}
 	}
 	if err != nil {
 		return s, fmt.Errorf("ask lane %s: %w", l, err)
@@ -103,24 +103,27 @@ func (c *Client) Lane(ctx context.Context, l Lane) (workflows.LaneStatus, error)
 
 // submit hands a release to its lane.
 func (c *Client) submit(ctx context.Context, l Lane, s workflows.Submission) (workflows.Place, error) {
-	text, err := json.Marshal(s.Release.Plan)
+	hash, err := planHash(s.Release.Plan)
 	if err != nil {
-		return workflows.Place{}, fmt.Errorf("write plan: %w", err)
+		return workflows.Place{}, err
 	}
-	if len(text) > maxPlan {
-		return workflows.Place{}, fmt.Errorf("the plan takes %d KiB, and a lane keeps at most %d KiB of each", len(text)>>10, maxPlan>>10)
-	}
-	s.Release.PlanHash = hash(text)
-	s.PlanHash = s.Release.PlanHash[:16]
+	s.PlanHash, s.Release.PlanHash = hash, hash
 	var p workflows.Place
 	err = c.order(ctx, Scope(l), workflows.Submit, s, &p)
 	return p, err
 }
 
-// hash of a plan as JSON.
-func hash(plan []byte) string {
-	sum := sha256.Sum256(plan)
-	return hex.EncodeToString(sum[:])
+// planHash tells two plans apart. It refuses one that is too large for a lane.
+func planHash(p plan.Plan) (string, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("write plan: %w", err)
+	}
+	if len(text) > maxPlan {
+		return "", &RefusedError{fmt.Sprintf("the plan takes %d KiB, and a lane keeps at most %d KiB of each", len(text)>>10, maxPlan>>10)}
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // order tells a lane or an environment something, starting it if it is not there, and waits for the answer.
@@ -140,7 +143,7 @@ func (c *Client) order(ctx context.Context, s Scope, update string, in, out any)
 		err = handle.Get(ctx, out)
 	}
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return fmt.Errorf("%s: refused: %s", s, refused.Message())
+		return &RefusedError{fmt.Sprintf("%s: refused: %s", s, refused.Message())}
 	}
 	if err != nil {
 		return explain(err, Lane(s))

@@ -33,6 +33,8 @@ type Job struct {
 	OverrideFreeze string `json:"overrideFreeze,omitempty"`
 	// CoolDown of its plan.
 	CoolDown plan.Duration `json:"coolDown,omitempty"`
+	// Event is when what triggered it began; zero for what a person asks for.
+	Event time.Time `json:"event,omitzero"`
 }
 
 func (j Job) urgent() bool { return j.Hotfix || j.Rollback }
@@ -53,6 +55,9 @@ type Queue struct {
 	Quarantine []Quarantined `json:"quarantine"`
 	// Undone is the newest undo or rollback; a cool-down counts from it.
 	Undone *Quarantined `json:"undone,omitempty"`
+	// Serves is what was promoted last. NewestEvent is that of all that has come in.
+	Serves      *Job      `json:"serves,omitempty"`
+	NewestEvent time.Time `json:"newestEvent,omitzero"`
 }
 
 // Yield tells the release that runs to make room for another one.
@@ -76,10 +81,14 @@ type Admission struct {
 	Refusal string
 	// Same is the job that is this very release already, running or waiting: nothing enters.
 	Same *Job
+	// Serves is true where Same is what serves now.
+	Serves bool
 	// Waiting is the new queue, Dropped what is no longer in it, Yield what the release that runs is told.
 	Waiting []Job
 	Dropped []Dropped
 	Yield   *Yield
+	// NewestEvent is that of all that has come in.
+	NewestEvent time.Time
 }
 
 // Admit decides about a job that comes to a lane, by the plan that it brings.
@@ -87,10 +96,19 @@ func Admit(q Queue, j Job, l plan.Lane, now time.Time) Admission {
 	if same := q.find(j); same != nil {
 		return Admission{Same: same}
 	}
+	if q.serves(j) {
+		return Admission{Same: q.Serves, Serves: true}
+	}
+	if why := q.outdated(j); why != "" {
+		return Admission{Refusal: why}
+	}
 	if why := q.refuse(j, now); why != "" {
 		return Admission{Refusal: why}
 	}
-	a := Admission{Waiting: slices.Clone(q.Waiting)}
+	a := Admission{Waiting: slices.Clone(q.Waiting), NewestEvent: q.NewestEvent}
+	if j.Event.After(q.NewestEvent) {
+		a.NewestEvent = j.Event
+	}
 	if l.Newer != plan.NewerQueue || j.urgent() {
 		a.coalesce(j, l.Newer == plan.NewerQueue)
 	}
@@ -122,6 +140,21 @@ func (q Queue) find(j Job) *Job {
 		}
 	}
 	return nil
+}
+
+// serves reports whether an event asks for what serves already. A person who asks for that means it.
+func (q Queue) serves(j Job) bool {
+	return !j.Event.IsZero() && q.Serves != nil && q.Running == nil && len(q.Waiting) == 0 &&
+		q.Serves.Image == j.Image && q.Serves.Plan == j.Plan
+}
+
+// outdated says why an event comes too late: a newer one has been here, and nothing goes back by itself.
+func (q Queue) outdated(j Job) string {
+	if j.Event.IsZero() || !j.Event.Before(q.NewestEvent) {
+		return ""
+	}
+	return fmt.Sprintf("the event of %s comes after the newer one of %s, which has been taken; release the image by hand if it is wanted all the same",
+		stamp(j.Event), stamp(q.NewestEvent))
 }
 
 // refuse says why a job needs an override that it does not have.
@@ -260,6 +293,9 @@ type End struct {
 func Learn(q Queue, e End) Queue {
 	j := *q.Running
 	q.Running = nil
+	if e.Fate == Promoted {
+		q.Serves = &j
+	}
 	switch {
 	case e.Fate == TakenBack:
 		return q.isolate(Quarantined{Image: j.Image, Release: j.ID, Why: e.Why, At: e.At})

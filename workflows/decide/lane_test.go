@@ -34,6 +34,12 @@ func overriding(j decide.Job) decide.Job {
 	return j
 }
 
+// event is a job that was triggered by what happened before.
+func event(id string, before time.Duration) decide.Job { j := job(id); j.Event = ago(before); return j }
+
+// again is a job of the image of another one.
+func again(j decide.Job, of string) decide.Job { j.Image = "image-" + of; return j }
+
 func ids(jobs []decide.Job) []string {
 	var out []string
 	for _, j := range jobs {
@@ -64,6 +70,7 @@ func TestAdmit(t *testing.T) {
 	inAHurry := hotfix("z")
 	inAHurry.Image = "image-c"
 	full := decide.Queue{Running: new(job("a"))}
+	serving := decide.Queue{Serves: new(job("a")), NewestEvent: ago(time.Hour)}
 	for i := range 20 {
 		full.Waiting = append(full.Waiting, job(fmt.Sprint("w", i)))
 	}
@@ -97,6 +104,15 @@ func TestAdmit(t *testing.T) {
 		"a hotfix right after an undo is refused as well":    {afterUndo("a", 9*time.Minute), hotfix("z"), plan.NewerQueue, answer{Refused: "a fix in a hurry is the next outage"}},
 		"unless somebody says why the fix is good":           {afterUndo("a", 9*time.Minute), overriding(hotfix("z")), plan.NewerQueue, answer{Waiting: []string{"z"}}},
 		"a rollback right after an undo is what people need": {afterUndo("a", 9*time.Minute), rollback("z"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
+		"an event that asks for what serves changes nothing": {serving, event("a", 0), plan.NewerQueue, answer{Same: "a"}},
+		"a person who asks for what serves means it":         {serving, again(job("z"), "a"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
+		"an event asks for what served before":               {serving, again(event("z", 0), "b"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
+		"an event asks for what serves while another one runs": {
+			decide.Queue{Running: new(job("b")), Serves: new(job("a"))}, again(event("z", 0), "a"), plan.NewerQueue, answer{Waiting: []string{"z"}},
+		},
+		"an event that a newer one has overtaken is refused": {serving, event("z", time.Hour+time.Second), plan.NewerQueue, answer{Refused: "the event of 2030-01-01 10:59:59 UTC comes after the newer one of 2030-01-01 11:00:00 UTC"}},
+		"an event of the same moment is not older":           {serving, event("z", time.Hour), plan.NewerQueue, answer{Waiting: []string{"z"}}},
+		"a person may go back behind an event":               {serving, job("z"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
 		"a cool-down ends":                                   {afterUndo("a", 10*time.Minute), job("z"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
 	}
 	for name, tt := range tests {
@@ -121,6 +137,26 @@ func TestAdmit(t *testing.T) {
 			require.Empty(t, cmp.Diff(tt.want, got))
 		})
 	}
+}
+
+func TestTheNewestEventIsKept(t *testing.T) {
+	newest := func(j decide.Job) time.Time {
+		return decide.Admit(decide.Queue{NewestEvent: ago(time.Hour)}, j, plan.Lane{MaxQueue: 1}, noon()).NewestEvent
+	}
+	require.Equal(t, ago(time.Minute), newest(event("z", time.Minute)))
+	require.Equal(t, ago(time.Hour), newest(job("z")))
+}
+
+func TestWhatIsPromotedServesUntilSomethingElseIs(t *testing.T) {
+	learn := func(q decide.Queue, j decide.Job, f decide.Fate) decide.Queue {
+		q.Running = &j
+		return decide.Learn(q, decide.End{Fate: f, Replaced: "old", At: noon()})
+	}
+	q := learn(decide.Queue{}, job("a"), decide.Promoted)
+	require.Equal(t, "a", q.Serves.ID)
+	require.Equal(t, "a", learn(q, job("b"), decide.TakenBack).Serves.ID)
+	require.Equal(t, "a", learn(q, job("b"), decide.Left).Serves.ID)
+	require.Equal(t, "r", learn(q, rollback("r"), decide.Promoted).Serves.ID)
 }
 
 func TestNext(t *testing.T) {

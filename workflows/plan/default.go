@@ -79,6 +79,9 @@ func (p *Plan) fill() {
 	for i := range p.Spec.Freeze {
 		p.Spec.Freeze[i].fill()
 	}
+	for i := range p.Spec.Triggers {
+		p.Spec.Triggers[i].fill(p.Metadata.Environment)
+	}
 }
 
 func (l *Lane) fill() {

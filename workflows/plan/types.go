@@ -98,6 +98,9 @@ type Spec struct {
 	Freeze []Freeze `json:"freeze,omitempty"`
 	// Config says what of its configuration a track keeps for itself.
 	Config *Config `json:"config,omitempty"`
+	// Triggers are the events that start a release by this plan; see docs/integrations. Without them only
+	// people and the API do.
+	Triggers []Trigger `json:"triggers,omitempty"`
 }
 
 // Lane is the queue of one service in one environment.

@@ -58,6 +58,7 @@ func (p *Plan) check() []*Problem {
 		c.lane(*l)
 	}
 	c.freezes(p.Spec.Freeze)
+	c.triggers(p.Spec.Triggers)
 	if p.Spec.Config != nil {
 		c.config(*p.Spec.Config)
 	}
@@ -336,7 +337,7 @@ func (c *checker) analysis(a *Analysis, s Spec) {
 	if p := a.Source.Prometheus; p != nil {
 		c.must(p.Preset == PresetTraefik || p.Preset == PresetApp, at+".source.prometheus.preset", "must be %q or %q", PresetTraefik, PresetApp)
 		c.must(p.Preset == PresetApp || router.Counted, at+".source",
-			"the gateway's metrics do not tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
+			"no preset knows metrics that tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
 		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
 	}
 	c.must(a.Interval.D() >= time.Second, at+".interval", "must be at least 1s")

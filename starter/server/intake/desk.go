@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/sender"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// What a desk bounds.
+const (
+	// answerWithin is when a sender has its answer, whatever Temporal is doing.
+	answerWithin = 400 * time.Millisecond
+	// handOverWithin is how long a hand-over may take that nobody waits for any more. The next delivery of the
+	// event finds what became of it.
+	handOverWithin = 5 * time.Second
+	// maxFlights are hand-overs at once; one more is refused.
+	maxFlights = 100
+	// rememberFor is how long a request that was taken is answered without asking Temporal again.
+	rememberFor = 10 * time.Second
+	maxMemory   = 10_000
+	// maxAhead is how far the sender's clock may be before ours.
+	maxAhead = 5 * time.Minute
+)
+
+// Taker begins releases.
+type Taker interface {
+	Take(ctx context.Context, r client.Request) (client.Taken, error)
+}
+
+// Plans are those there are now.
+type Plans interface {
+	Plans() []plan.Plan
+	// Mentioning are the broken files that may have meant a repository.
+	Mentioning(repository string) []string
+}
+
+// Receipt is one release that an event has started, or had started before.
+type Receipt struct {
+	// ID of the release.
+	ID string `json:"id"`
+	// Service as "environment/name".
+	Service string `json:"service"`
+	Image   string `json:"image"`
+	// Link answers how the release is.
+	Link string `json:"link"`
+	// Known is true where an earlier delivery has started it.
+	Known bool `json:"known,omitempty"`
+}
+
+// Desk takes events in.
+type Desk struct {
+	plans Plans
+	taker Taker
+	now   func() time.Time
+	// link of a release.
+	link func(service, id string) string
+
+	group   singleflight.Group
+	flights chan struct{}
+	waits   sync.WaitGroup
+
+	mu     sync.Mutex
+	recent map[string]memory
+}
+
+// memory is a request that was taken lately.
+type memory struct {
+	taken client.Taken
+	until time.Time
+}
+
+// New makes a desk. Link is where people see a release.
+func New(plans Plans, taker Taker, now func() time.Time, link func(service, id string) string) *Desk {
+	return &Desk{plans: plans, taker: taker, now: now, link: link, flights: make(chan struct{}, maxFlights), recent: map[string]memory{}}
+}
+
+// Close waits for what is being handed over: a few seconds at most.
+func (d *Desk) Close() { d.waits.Wait() }
+
+// Event hands over every release that an event starts. The error is a *sender.Answer; some releases may have
+// been handed over all the same, and another delivery of the event does not start them again. MaxAge is how
+// old an event may be, so that nobody can send an old one again.
+func (d *Desk) Event(ctx context.Context, e sender.Event, maxAge time.Duration) ([]Receipt, error) {
+	if age := d.now().Sub(e.At); age > maxAge || age < -maxAhead {
+		return nil, &sender.Answer{Status: http.StatusConflict, Text: fmt.Sprintf(
+			"the event happened at %s, and events of the last %s are taken: nothing was started", e.At.UTC().Format(time.RFC3339), maxAge)}
+	}
+	requests, err := d.requests(e)
+	if err != nil {
+		return nil, err
+	}
+	var out []Receipt
+	for _, r := range requests {
+		receipt, err := d.Request(ctx, r)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, receipt)
+	}
+	return out, nil
+}
+
+// requests are the releases that an event asks for.
+func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
+	var out []client.Request
+	var why []string
+	for _, p := range d.plans.Plans() {
+		fit, ours := first(p, e)
+		service := p.Metadata.Environment + "/" + p.Metadata.Name
+		switch {
+		case !ours:
+		case fit.Why != "":
+			why = append(why, service+": "+fit.Why)
+		default:
+			out = append(out, client.Request{
+				Order: client.Order{Plan: p, Image: fit.Image, By: e.By},
+				Key:   service + " " + e.Sender + " " + e.Key, Event: e.Order(), URL: e.URL,
+			})
+		}
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	return nil, d.unmatched(e, why)
+}
+
+// first is the first trigger of a plan that fits, or why the last one does not. Ours is false where none is
+// of the event's sender and repository.
+func first(p plan.Plan, e sender.Event) (fit Fit, ours bool) {
+	for _, t := range p.Spec.Triggers {
+		if t.Sender != e.Sender || !strings.EqualFold(t.Repository, e.Repository) {
+			continue
+		}
+		if fit = Match(t, e); fit.Why == "" {
+			return fit, true
+		}
+		ours = true
+	}
+	return fit, ours
+}
+
+// unmatched says why an event starts nothing. A plan that is broken may have taken it: such an event is to be
+// sent again.
+func (d *Desk) unmatched(e sender.Event, why []string) error {
+	if broken := d.plans.Mentioning(e.Repository); len(broken) > 0 {
+		return &sender.Answer{Status: http.StatusServiceUnavailable, Text: fmt.Sprintf(
+			"the plans %s are broken, and may have taken this event: nothing was started; correct them and deliver it again", strings.Join(broken, ", "))}
+	}
+	if len(why) == 0 {
+		return &sender.Answer{Status: http.StatusNotFound, Text: fmt.Sprintf(
+			"no plan has a trigger for %s of %s: nothing was started", e.Repository, e.Sender)}
+	}
+	const most = 10
+	if len(why) > most {
+		why = append(why[:most], "…")
+	}
+	return &sender.Answer{Status: http.StatusForbidden, Text: "nothing was started. " + strings.Join(why, "; ")}
+}
+
+// Request hands one release over. The error is a *sender.Answer.
+func (d *Desk) Request(ctx context.Context, r client.Request) (Receipt, error) {
+	service := r.Plan.Metadata.Environment + "/" + r.Plan.Metadata.Name
+	taken, err := d.handOver(ctx, r)
+	if err != nil {
+		return Receipt{}, refusal(service, err)
+	}
+	return Receipt{ID: taken.ID, Service: service, Image: r.Image, Link: d.link(service, taken.ID), Known: taken.Known}, nil
+}
+
+// errBusy is a hand-over too many, errLate one that takes too long.
+var (
+	errBusy = errors.New("too many releases are being handed over") //nolint:gochecknoglobals // it never changes
+	errLate = errors.New("Temporal does not answer in time")        //nolint:gochecknoglobals,staticcheck,revive // it never changes, and is a name
+)
+
+// refusal is what a sender is told.
+func refusal(service string, err error) error {
+	if used, ok := errors.AsType[*client.UsedError](err); ok {
+		return &sender.Answer{Status: http.StatusUnauthorized, Text: fmt.Sprintf("the token was used before, for release %s: nothing was started", used.ID)}
+	}
+	if refused, ok := errors.AsType[*client.RefusedError](err); ok {
+		return &sender.Answer{Status: http.StatusUnprocessableEntity, Text: refused.Error()}
+	}
+	return &sender.Answer{Status: http.StatusServiceUnavailable, Text: fmt.Sprintf(
+		"the release of %s could not be handed over (%v): deliver it again; it is started once", service, err)}
+}
+
+// handOver waits for Temporal until the sender must have its answer. Deliveries of one event that come at once
+// share one request.
+func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, error) {
+	if taken, ok := d.remembered(r); ok {
+		return taken, nil
+	}
+	select {
+	case d.flights <- struct{}{}:
+	default:
+		return client.Taken{}, errBusy
+	}
+	d.waits.Add(1)
+	landed := d.group.DoChan(r.Key+" "+r.Image, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverWithin)
+		defer cancel()
+		taken, err := d.taker.Take(ctx, r)
+		if err == nil {
+			d.remember(r, taken)
+		}
+		return taken, err
+	})
+	result := make(chan singleflight.Result, 1)
+	go func() {
+		defer d.waits.Done()
+		result <- <-landed
+		<-d.flights
+	}()
+	late := time.NewTimer(answerWithin)
+	defer late.Stop()
+	select {
+	case one := <-result:
+		taken, _ := one.Val.(client.Taken)
+		taken.Known = taken.Known || one.Shared
+		return taken, one.Err
+	case <-late.C:
+		return client.Taken{}, errLate
+	case <-ctx.Done():
+		return client.Taken{}, ctx.Err()
+	}
+}
+
+func (d *Desk) remembered(r client.Request) (client.Taken, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, ok := d.recent[r.Key+" "+r.Image]
+	if !ok || d.now().After(m.until) {
+		return client.Taken{}, false
+	}
+	m.taken.Known = true
+	return m.taken, true
+}
+
+// remember forgets everything when it is too much: it only saves requests.
+func (d *Desk) remember(r client.Request, taken client.Taken) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.recent) >= maxMemory {
+		clear(d.recent)
+	}
+	d.recent[r.Key+" "+r.Image] = memory{taken: taken, until: d.now().Add(rememberFor)}
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/intake"
+	"github.com/slipwayhq/slipway/starter/server/sender"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// now is the time of every event.
+var now = time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
+
+// temporal remembers what it was asked to begin, and lets one begin per key.
+type temporal struct {
+	mu    sync.Mutex
+	keys  map[string]string
+	asked int
+	err   error
+	// hold keeps every request waiting until it is closed.
+	hold chan struct{}
+}
+
+// Take implements intake.Taker.
+func (f *temporal) Take(ctx context.Context, r client.Request) (client.Taken, error) {
+	f.mu.Lock()
+	f.asked++
+	hold, err := f.hold, f.err
+	f.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return client.Taken{}, ctx.Err()
+		}
+	}
+	if err != nil {
+		return client.Taken{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id, ok := f.keys[r.Key]; ok {
+		return client.Taken{ID: id, Known: true}, nil
+	}
+	id := fmt.Sprintf("%s-%d", r.Plan.Metadata.Name, len(f.keys)+1)
+	f.keys[r.Key] = id
+	return client.Taken{ID: id}, nil
+}
+
+// folder are the plans.
+type folder struct {
+	plans  []plan.Plan
+	broken []string
+}
+
+// Plans implements intake.Plans.
+func (f folder) Plans() []plan.Plan { return f.plans }
+
+// Mentioning implements intake.Plans.
+func (f folder) Mentioning(string) []string { return f.broken }
+
+func planFor(environment string, triggers ...plan.Trigger) plan.Plan {
+	return plan.Plan{Metadata: plan.Metadata{Name: "shop", Environment: environment}, Spec: plan.Spec{Triggers: triggers}}
+}
+
+type office struct {
+	*intake.Desk
+	temporal *temporal
+	clock    time.Time
+}
+
+func open(t *testing.T, f folder) *office {
+	t.Helper()
+	o := &office{temporal: &temporal{keys: map[string]string{}}, clock: now}
+	o.Desk = intake.New(f, o.temporal, func() time.Time { return o.clock }, func(service, id string) string { return "https://slipway.example/" + service + "/" + id })
+	t.Cleanup(o.Close)
+	return o
+}
+
+func answer(t *testing.T, err error) *sender.Answer {
+	t.Helper()
+	var a *sender.Answer
+	require.ErrorAs(t, err, &a)
+	return a
+}
+
+func TestAnEventStartsOneReleasePerPlanThatTakesIt(t *testing.T) {
+	other := trigger()
+	other.Branch = "main"
+	o := open(t, folder{plans: []plan.Plan{planFor("staging", trigger()), planFor("production", other), planFor("test", other, trigger())}})
+	got, err := o.Event(t.Context(), event(), time.Hour)
+	require.NoError(t, err)
+	image := "ghcr.io/acme/shop:release-2-0123456"
+	require.Empty(t, cmp.Diff([]intake.Receipt{
+		{ID: "shop-1", Service: "staging/shop", Image: image, Link: "https://slipway.example/staging/shop/shop-1"},
+		{ID: "shop-2", Service: "test/shop", Image: image, Link: "https://slipway.example/test/shop/shop-2"},
+	}, got))
+}
+
+func TestAStormOfOneEventIsOneReleaseAndHardlyAnyRequest(t *testing.T) {
+	o := open(t, folder{plans: []plan.Plan{planFor("staging", trigger())}})
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	ids := map[string]int{}
+	for range 50 {
+		wait.Go(func() {
+			for range 20 {
+				got, err := o.Event(context.Background(), event(), time.Hour)
+				mu.Lock()
+				if err == nil {
+					ids[got[0].ID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	require.Equal(t, map[string]int{"shop-1": 1000}, ids)
+	require.Less(t, o.temporal.asked, 51)
+	before := o.temporal.asked
+	o.clock = now.Add(11 * time.Second)
+	got, err := o.Event(t.Context(), event(), time.Hour)
+	require.NoError(t, err)
+	require.True(t, got[0].Known)
+	require.Equal(t, before+1, o.temporal.asked, "what was remembered is asked again after a while")
+}
+
+func TestADeliveryIsAnsweredInTimeWhateverTemporalDoes(t *testing.T) {
+	o := open(t, folder{plans: []plan.Plan{planFor("staging", trigger())}})
+	o.temporal.hold = make(chan struct{})
+	_, err := o.Event(t.Context(), event(), time.Hour)
+	a := answer(t, err)
+	require.Equal(t, 503, a.Status)
+	require.Contains(t, a.Text, "the release of staging/shop could not be handed over (Temporal does not answer in time): deliver it again")
+	close(o.temporal.hold)
+	o.Close()
+	got, err := o.Event(t.Context(), event(), time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, "shop-1", got[0].ID)
+	require.True(t, got[0].Known, "it had been handed over all the same")
+}
+
+func TestMoreThanCanBeHandedOverAtOnceIsRefusedAtOnce(t *testing.T) {
+	o := open(t, folder{plans: []plan.Plan{planFor("staging", trigger())}})
+	o.temporal.hold = make(chan struct{})
+	var wait sync.WaitGroup
+	texts := make(chan string, 200)
+	for i := range 200 {
+		wait.Go(func() {
+			e := event()
+			e.Key = fmt.Sprint(i)
+			_, err := o.Event(context.Background(), e, time.Hour)
+			texts <- err.Error()
+		})
+	}
+	wait.Wait()
+	close(o.temporal.hold)
+	close(texts)
+	busy := 0
+	for text := range texts {
+		if text == "the release of staging/shop could not be handed over (too many releases are being handed over): deliver it again; it is started once" {
+			busy++
+		}
+	}
+	require.Equal(t, 100, busy)
+}
+
+func TestWhatStartsNothingIsAnsweredWithTheReason(t *testing.T) {
+	taking := folder{plans: []plan.Plan{planFor("staging", trigger())}}
+	tests := map[string]struct {
+		folder folder
+		change func(*sender.Event)
+		fail   error
+		status int
+		text   string
+	}{
+		"a repository that no plan knows": {taking, func(e *sender.Event) { e.Repository = "acme/other" }, nil, 404, "no plan has a trigger for acme/other of github"},
+		"a sender that no plan knows":     {taking, func(e *sender.Event) { e.Sender = "gitlab" }, nil, 404, "no plan has a trigger for acme/shop of gitlab"},
+		"a branch that may not release":   {taking, func(e *sender.Event) { e.Branch = "main" }, nil, 403, `staging/shop: the branch is "main"`},
+		"a plan that is broken":           {folder{broken: []string{"shop.yaml"}}, func(*sender.Event) {}, nil, 503, "the plans shop.yaml are broken, and may have taken this event"},
+		"an old event":                    {taking, func(e *sender.Event) { e.At = now.Add(-time.Hour - time.Second) }, nil, 409, "the event happened at 2030-01-01T07:59:59Z"},
+		"an event of the future":          {taking, func(e *sender.Event) { e.At = now.Add(6 * time.Minute) }, nil, 409, "the event happened at 2030-01-01T09:06:00Z"},
+		"an event of no time":             {taking, func(e *sender.Event) { e.At = time.Time{} }, nil, 409, "the event happened at 0001-01-01"},
+		"Temporal that is away":           {taking, func(*sender.Event) {}, errors.New("no connection"), 503, "could not be handed over (no connection)"},
+		"a plan that is too large":        {taking, func(*sender.Event) {}, &client.RefusedError{}, 422, ""},
+		"a token that was used":           {taking, func(*sender.Event) {}, &client.UsedError{ID: "shop-9"}, 401, "the token was used before, for release shop-9"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := open(t, tt.folder)
+			o.temporal.err = tt.fail
+			e := event()
+			tt.change(&e)
+			_, err := o.Event(t.Context(), e, time.Hour)
+			a := answer(t, err)
+			require.Equal(t, tt.status, a.Status)
+			require.Contains(t, a.Text, tt.text)
+			require.Empty(t, o.temporal.keys)
+		})
+	}
+}
+
+func TestTheOrderOfEventsIsThatOfTheirBeginning(t *testing.T) {
+	e := event()
+	require.Equal(t, now, e.Order())
+	e.Began = now.Add(-time.Minute)
+	require.Equal(t, e.Began, e.Order())
+}

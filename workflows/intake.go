@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// MemoKey is the memo of an intake that tells what its ID is a hash of.
+const MemoKey = "key"
+
+// PlaceArriving is the state of a release whose event was taken and that its lane does not know yet.
+const PlaceArriving = "arriving"
+
+// intakePrefix begins the workflow ID of every intake.
+const intakePrefix = "intake/"
+
+// IntakeID is the workflow ID of the intake of a release, which the release's ID ends with. Temporal lets
+// one intake of an ID run, and none after it has succeeded: that makes any number of deliveries of one event
+// one release.
+func IntakeID(release string) string {
+	return intakePrefix + release[strings.LastIndex(release, "-")+1:]
+}
+
+// IntakeIn is a release that an event asks for.
+type IntakeIn struct {
+	// Submission is complete but for the digest of its image.
+	Submission Submission `json:"submission"`
+	// Key is the identity of the event, URL what people can look at.
+	Key string `json:"key"`
+	URL string `json:"url,omitempty"`
+}
+
+// Intake pins the image of an event to the digest that its tag has now, once, and hands the release to its
+// lane. It fails if the lane refuses; a further delivery of the event may then try again.
+func Intake(ctx workflow.Context, in IntakeIn) (Place, error) {
+	release := &in.Submission.Release
+	workflow.SetCurrentDetails(ctx, "- event: "+in.Key+"\n- link: "+in.URL+"\n")
+	if !strings.Contains(release.Image, "@") {
+		pinned, err := call(ctx, resolving(), "Ask the registry for the digest of "+release.Image, arrivals.ResolveImage,
+			activities.ResolveImageIn{Image: release.Image})
+		if err != nil {
+			return Place{}, err
+		}
+		release.Image = pinned.Image
+	}
+	metadata := release.Plan.Metadata
+	lane := LaneID(metadata.Environment, metadata.Name)
+	out, err := call(ctx, submitting(), "Hand "+release.ID+" to "+lane, arrivals.SubmitRelease, activities.SubmitReleaseIn{
+		Lane: lane, Environment: metadata.Environment, Service: metadata.Name, Release: release.ID, Submission: in.Submission,
+	})
+	if err != nil {
+		return Place{}, err
+	}
+	if out.Refusal != "" {
+		return Place{}, temporal.NewNonRetryableApplicationError(out.Refusal, string(Refused), nil)
+	}
+	return Place{ID: out.ID, State: out.State, Position: out.Position, Reason: out.Reason, Same: out.Same}, nil
+}
