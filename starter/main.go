@@ -22,9 +22,20 @@ func main() {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Live: term.IsTerminal(int(os.Stdout.Fd())), Asks: term.IsTerminal(int(os.Stdin.Fd())), Now: time.Now,
 		User: who(), Key: os.Getenv("SLIPWAY_APPROVAL_KEY"),
+		Raw: raw, Name: os.Args[0],
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// raw reads keys one by one, until what it returns is called.
+func raw() (func(), error) {
+	in := int(os.Stdin.Fd())
+	before, err := term.MakeRaw(in)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = term.Restore(in, before) }, nil
 }
 
 // who runs the command, as far as the machine knows. SLIPWAY_USER names a CI job.

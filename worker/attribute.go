@@ -25,6 +25,10 @@ func ensureAttributes(ctx context.Context, temporal client.Client, namespace str
 		workflows.PhaseAttribute.GetName():       workflows.PhaseAttribute.GetValueType(),
 		workflows.VerdictAttribute.GetName():     workflows.VerdictAttribute.GetValueType(),
 		workflows.WeightAttribute.GetName():      workflows.WeightAttribute.GetValueType(),
+		workflows.DigestAttribute.GetName():      workflows.DigestAttribute.GetValueType(),
+		workflows.CommitAttribute.GetName():      workflows.CommitAttribute.GetValueType(),
+		workflows.RequesterAttribute.GetName():   workflows.RequesterAttribute.GetValueType(),
+		workflows.OutcomeAttribute.GetName():     workflows.OutcomeAttribute.GetValueType(),
 	}
 	operator := temporal.OperatorService()
 	have, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})

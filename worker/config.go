@@ -37,6 +37,10 @@ type config struct {
 	// "*=slipway_pk_…" for a server that knows people, "ann=slipway_pk_…" for a person. With none, nothing that
 	// asks for approval can be approved.
 	ApprovalKeys statement.Keys `env:"SLIPWAY_APPROVAL_KEYS"`
+	// Receivers is the file of those who can be told what releases do, with their secrets; empty: nobody.
+	Receivers string `env:"SLIPWAY_RECEIVERS"`
+	// TemporalUI is the URL of Temporal's UI, for the links in messages; empty: they have none.
+	TemporalUI string `env:"SLIPWAY_TEMPORAL_UI_URL"`
 }
 
 func configure(environment map[string]string) (config, error) {
@@ -57,6 +61,9 @@ func configure(environment map[string]string) (config, error) {
 	}
 	if c.KubeQPS <= 0 || c.KubeBurst < 1 {
 		return c, fmt.Errorf("read environment: SLIPWAY_KUBE_QPS is %v and SLIPWAY_KUBE_BURST %d; write numbers above 0", c.KubeQPS, c.KubeBurst)
+	}
+	if u, err := url.Parse(c.TemporalUI); c.TemporalUI != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return c, fmt.Errorf("read environment: SLIPWAY_TEMPORAL_UI_URL %q is not a URL; write one such as https://temporal.example", c.TemporalUI)
 	}
 	return c, nil
 }

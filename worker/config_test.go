@@ -32,13 +32,14 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"SLIPWAY_KUBECONFIG": "/etc/kubeconfig", "SLIPWAY_LOG_LEVEL": "debug", "SLIPWAY_WATCHES": "7",
 		"SLIPWAY_KUBE_QPS": "12.5", "SLIPWAY_KUBE_BURST": "25",
 		"SLIPWAY_APPROVAL_KEYS": "*=" + approvalKey + ", ann+@ops=" + personKey,
+		"SLIPWAY_RECEIVERS":     "/etc/slipway/receivers.yaml", "SLIPWAY_TEMPORAL_UI_URL": "https://temporal.example",
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"*=" + approvalKey, "ann+@ops=" + personKey}, []string{c.ApprovalKeys[0].String(), c.ApprovalKeys[1].String()})
 	c.ApprovalKeys = nil
 	require.Empty(t, cmp.Diff(config{
 		Prometheus: "https://metrics.example/prometheus", Listen: "127.0.0.1:9000", Kubeconfig: "/etc/kubeconfig",
-		LogLevel: slog.LevelDebug, Watches: 7, KubeQPS: 12.5, KubeBurst: 25,
+		LogLevel: slog.LevelDebug, Watches: 7, KubeQPS: 12.5, KubeBurst: 25, Receivers: "/etc/slipway/receivers.yaml", TemporalUI: "https://temporal.example",
 	}, c))
 }
 
@@ -60,6 +61,7 @@ func TestConfigRefusesWhatCannotWork(t *testing.T) {
 		"a key that speaks for nobody": {map[string]string{"SLIPWAY_APPROVAL_KEYS": approvalKey}, "key 1 of 1: write whom it speaks for before it"},
 		"a key that is cut":            {map[string]string{"SLIPWAY_APPROVAL_KEYS": "*=" + approvalKey[:40]}, "it is not 32 bytes in base64"},
 		"a burst of none":              {map[string]string{"SLIPWAY_KUBE_BURST": "0"}, "SLIPWAY_KUBE_BURST"},
+		"a UI that is no URL":          {map[string]string{"SLIPWAY_TEMPORAL_UI_URL": "temporal.example"}, "SLIPWAY_TEMPORAL_UI_URL"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

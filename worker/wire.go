@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
+	"github.com/slipwayhq/slipway/activities/notify"
 	"github.com/slipwayhq/slipway/activities/registry/oci"
 	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
@@ -33,11 +36,12 @@ import (
 
 // wired is everything a worker is made of.
 type wired struct {
-	temporal client.Client
-	metrics  *metrics
-	queues   []worker.Worker
-	started  atomic.Bool
-	fatal    chan error
+	temporal  client.Client
+	namespace string
+	metrics   *metrics
+	queues    []worker.Worker
+	started   atomic.Bool
+	fatal     chan error
 }
 
 func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.Clock) (*wired, error) {
@@ -50,13 +54,14 @@ func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.C
 		return nil, fmt.Errorf("read Temporal's configuration: %w", err)
 	}
 	options.Logger, options.MetricsHandler = log.NewStructuredLogger(logger), m.handler
-	w := &wired{metrics: m, fatal: make(chan error, 2)}
+	w := &wired{metrics: m, fatal: make(chan error, 3)}
 	if w.temporal, err = client.DialContext(ctx, options); err != nil {
 		return nil, fmt.Errorf("reach Temporal at %s: %w; set TEMPORAL_ADDRESS", options.HostPort, err)
 	}
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
+	w.namespace = options.Namespace
 	err = ensureAttributes(ctx, w.temporal, options.Namespace)
 	if err == nil {
 		err = w.register(c, clock)
@@ -68,8 +73,12 @@ func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.C
 	return w, nil
 }
 
-// register makes the two queues and what they execute.
+// register makes the queues and what they execute.
 func (w *wired) register(c config, clock activities.Clock) error {
+	receivers, err := known(c, clock)
+	if err != nil {
+		return err
+	}
 	onTarget, err := clusters(c, clock)
 	if err != nil {
 		return err
@@ -93,15 +102,19 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterWorkflow(workflows.Lane)
 	main.RegisterWorkflow(workflows.Environment)
 	main.RegisterWorkflow(workflows.Intake)
+	main.RegisterWorkflow(workflows.Messenger)
+	main.RegisterWorkflow(workflows.Lookout)
 	main.RegisterActivity(onTarget.workloads)
 	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
 	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
 	main.RegisterActivity(&activities.Approvals{Keys: c.ApprovalKeys})
-	directory := &activities.Lanes{Directory: temporal.New(w.temporal, workflows.TaskQueue), Clock: clock}
+	found := temporal.New(w.temporal, workflows.TaskQueue)
+	directory := &activities.Lanes{Directory: found, Clock: clock}
 	main.RegisterActivity(directory)
-	main.RegisterActivity(&activities.Arrivals{Registry: images, Gatekeeper: temporal.New(w.temporal, workflows.TaskQueue)})
+	main.RegisterActivity(&activities.Arrivals{Registry: images, Gatekeeper: found})
+	messages := &activities.Messages{Listener: found, Receivers: receivers, Link: w.link(c.TemporalUI), Clock: clock}
 
 	options := w.options()
 	options.DisableWorkflowWorker = true
@@ -111,8 +124,42 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	watches.RegisterActivity(onTarget.rollouts)
 	watches.RegisterActivity(watch)
 	watches.RegisterActivity(directory)
-	w.queues = []worker.Worker{main, watches}
+	watches.RegisterActivity(messages)
+	watches.RegisterActivity(onTarget.lookout)
+
+	options = w.options()
+	options.DisableWorkflowWorker = true
+	told := worker.New(w.temporal, workflows.NotifyTaskQueue, options)
+	told.RegisterActivity(messages)
+	w.queues = []worker.Worker{main, watches, told}
 	return nil
+}
+
+// known are the receivers of the file that the configuration names.
+func known(c config, clock activities.Clock) (notify.Receivers, error) {
+	if c.Receivers == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.Receivers)
+	if err != nil {
+		return nil, fmt.Errorf("read receivers: %w; correct SLIPWAY_RECEIVERS", err)
+	}
+	defer func() { _ = f.Close() }()
+	receivers, err := notify.Load(f, clock.Now)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Receivers, err)
+	}
+	return receivers, nil
+}
+
+// link to a run in Temporal's UI; nil where nobody knows its address.
+func (w *wired) link(ui string) func(workflow, run string) string {
+	if ui == "" {
+		return nil
+	}
+	return func(workflow, run string) string {
+		return strings.TrimSuffix(ui, "/") + "/namespaces/" + url.PathEscape(w.namespace) + "/workflows/" + url.PathEscape(workflow) + "/" + run + "/history"
+	}
 }
 
 // options are short where a dead worker would cost people seconds.
@@ -129,6 +176,7 @@ type targets struct {
 	workloads *activities.Cluster
 	rollouts  *activities.Rollout
 	traffic   *activities.Traffic
+	lookout   *activities.Lookout
 }
 
 func clusters(c config, clock activities.Clock) (targets, error) {
@@ -147,6 +195,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
+		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
 		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock},
 	}, nil
 }

@@ -21,11 +21,26 @@ func (r *release) pass(ctx workflow.Context, s *StepStatus, g *plan.Gate) error 
 	if err := r.rest(ctx); err != nil {
 		return err
 	}
-	s.State = Passed
+	s.State, s.Ended = Passed, workflow.Now(ctx)
 	if r.promoted != nil {
 		s.State = Skipped
+		return nil
 	}
+	r.tell(ctx, plan.StepPassed, passed(*s, r.status))
 	return nil
+}
+
+// passed is what a step tells once it has passed.
+func passed(step StepStatus, s Status) string {
+	what := step.Name
+	if what == "" {
+		what = fmt.Sprintf("%d %%", step.Weight)
+	}
+	text := fmt.Sprintf("step %d of %d passed: %s", s.Step, s.Steps, what)
+	if v := step.Verdict; v != nil {
+		text += ": " + v.Reason
+	}
+	return text
 }
 
 // gate asks the people that the plan names.
@@ -54,6 +69,7 @@ func (r *release) ask(ctx workflow.Context, a ask) error {
 	deadline := workflow.Now(ctx).Add(a.within.D())
 	r.note(ctx, "asked: %s", q.Text)
 	r.at(ctx, moment{next: q.Text, owner: OwnerPeople, deadline: deadline, atDeadline: "the release is undone"})
+	r.tell(ctx, plan.GateWaits, q.Text)
 	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.rejected != nil || r.promoted != nil })
 	switch {
 	case err != nil:

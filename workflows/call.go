@@ -20,6 +20,8 @@ var (
 	lanes    *activities.Lanes
 	approval *activities.Approvals
 	arrivals *activities.Arrivals
+	messages *activities.Messages
+	lookout  *activities.Lookout
 )
 
 // start executes an activity. It is the only place that does.

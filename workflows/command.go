@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
@@ -37,6 +38,12 @@ const maxCommands = 500
 func (r *release) listen(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) { return r.status, nil }); err != nil {
 		return fmt.Errorf("set status query: %w", err)
+	}
+	err := workflow.SetQueryHandler(ctx, NoticesQuery, func(seen int) (activities.Notices, error) {
+		return r.news(seen), nil
+	})
+	if err != nil {
+		return fmt.Errorf("set notices query: %w", err)
 	}
 	for _, name := range []string{Approve, Reject, Abort, Pause, Resume, Promote, Override} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, name,

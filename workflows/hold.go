@@ -32,6 +32,7 @@ const pauseWithin = plan.Duration(7 * 24 * time.Hour)
 // watched. It comes before every step forward; nothing on the way back waits here.
 func (r *release) rest(ctx workflow.Context) error {
 	var patience time.Time // of a pause; a freeze or a stop in between begins it anew
+	told := false
 	for {
 		hold, held := r.held(ctx)
 		switch {
@@ -47,6 +48,10 @@ func (r *release) rest(ctx workflow.Context) error {
 			r.at(ctx, waitForPeople(patience))
 		default:
 			return nil
+		}
+		if !told {
+			r.tell(ctx, plan.Held, r.status.Next)
+			told = true
 		}
 		changed, err := r.stay(ctx, hold.Until)
 		r.status.Held = nil

@@ -153,6 +153,7 @@ func (l *lane) adopt(ctx workflow.Context, f activities.Found) {
 		l.forget(job.ID)
 	}
 	s.Running, s.Run = &job, f.Run
+	l.herald(ctx)
 	l.note(ctx, "found release %s of %s", job.ID, job.Image)
 	workflow.Go(ctx, func(ctx workflow.Context) { l.follow(ctx, nil) })
 }
@@ -173,6 +174,9 @@ func (l *lane) start(ctx workflow.Context, id string) error {
 	switch {
 	case err == nil:
 		s.Run = run.RunID
+		if len(sub.Release.Plan.Spec.Notifications) > 0 {
+			l.herald(ctx)
+		}
 		workflow.Go(ctx, func(ctx workflow.Context) { l.follow(ctx, child) })
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err): // the next look finds it
 		s.Running, l.Submissions[id] = nil, sub
@@ -183,6 +187,18 @@ func (l *lane) start(ctx workflow.Context, id string) error {
 		l.ended(ctx, activities.Ended{Phase: string(Refused), Outcome: "it could not be started: " + plain(err)})
 	}
 	return nil
+}
+
+// herald sends a messenger after the release that runs, unless it has one. Nobody waits for it.
+func (l *lane) herald(ctx workflow.Context) {
+	s := &l.Status
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: MessengerID(s.Environment, s.Service, s.Running.ID), TaskQueue: TaskQueue, WorkflowTaskTimeout: 2 * time.Second,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		StaticSummary:         "Messages of " + s.Running.ID,
+	}), Messenger, MessengerIn{Release: ReleaseID(s.Environment, s.Service), Run: s.Run})
 }
 
 // options of a release: it outlives its lane.

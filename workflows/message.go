@@ -14,14 +14,18 @@ import (
 	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
-// Task queues. Watches have a queue of their own, so that no number of them delays an abort.
+// Task queues. Watches and messages have queues of their own, so that no number of them delays an abort.
 const (
-	TaskQueue      = "slipway"
-	WatchTaskQueue = "slipway-watch"
+	TaskQueue       = "slipway"
+	WatchTaskQueue  = "slipway-watch"
+	NotifyTaskQueue = "slipway-notify"
 )
 
 // StatusQuery returns a Status.
 const StatusQuery = "status"
+
+// NoticesQuery takes a number and returns the activities.Notices after the first so many.
+const NoticesQuery = activities.NoticesQuery
 
 // The names of what people and machines can tell a release. Each is a signal for senders that cannot
 // wait and an update, with a validator, for those that can. Both carry a Command.
@@ -98,6 +102,8 @@ type ReleaseIn struct {
 	// count, if they do not.
 	Holds          []decide.Hold `json:"holds,omitempty"`
 	OverrideFreeze string        `json:"overrideFreeze,omitempty"`
+	// Source is where it comes from, for those who are told of it.
+	Source Source `json:"source,omitzero"`
 }
 
 // UndoIn starts an undo of a workload that is replaced in place: see [RolloutUndo].
@@ -147,6 +153,13 @@ type Status struct {
 	Image       string `json:"image"`
 	RequestedBy string `json:"requestedBy"`
 	PlanHash    string `json:"planHash,omitempty"`
+	// Source is where it comes from.
+	Source Source `json:"source,omitzero"`
+	// Workload is the kind of what is released, RootService what callers inside the cluster use, and Bake how
+	// long the new version is watched alone.
+	Workload    string        `json:"workload,omitempty"`
+	RootService string        `json:"rootService,omitempty"`
+	Bake        plan.Duration `json:"bake,omitempty"`
 	// Chosen says why this strategy, where the plan left the choice to Slipway.
 	Chosen []string `json:"chosen,omitempty"`
 
@@ -180,7 +193,9 @@ type Status struct {
 	Candidate   string `json:"candidate,omitempty"`
 
 	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended,omitzero"`
+	// BakeStarted is when the new version began to serve alone.
+	BakeStarted time.Time `json:"bakeStarted,omitzero"`
+	Ended       time.Time `json:"ended,omitzero"`
 	// Outcome says in plain words how the release ended and why.
 	Outcome string `json:"outcome,omitempty"`
 	// Log is the story so far, oldest first.
@@ -246,6 +261,7 @@ type StepStatus struct {
 	Hold    plan.Duration   `json:"hold"`
 	State   StepState       `json:"state"`
 	Started time.Time       `json:"started,omitzero"`
+	Ended   time.Time       `json:"ended,omitzero"`
 	Verdict *decide.Verdict `json:"verdict,omitempty"`
 }
 

@@ -105,5 +105,14 @@ func quick() localPolicy {
 	return localPolicy{ScheduleToCloseTimeout: 2 * time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}}
 }
 
+// delivering reaches a receiver until it has answered or the time is over. Attempts are short: a receiver that
+// is slow takes no place for long.
+func delivering(within time.Duration) policy {
+	return policy{
+		TaskQueue: NotifyTaskQueue, StartToCloseTimeout: 15 * time.Second, ScheduleToCloseTimeout: within,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	}
+}
+
 // beat is how soon the death of a worker is noticed.
 const beat = 3 * time.Second

@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -19,11 +20,12 @@ import (
 // it has come, and what would have to be undone.
 type release struct {
 	commands
-	holds  holds
-	in     ReleaseIn
-	pace   pace
-	status Status
-	limits plan.Analysis
+	notices notices
+	holds   holds
+	in      ReleaseIn
+	pace    pace
+	status  Status
+	limits  plan.Analysis
 	// gates are those of the plan, one for each step of the status; nil where a step has none.
 	gates []*plan.Gate
 
@@ -95,6 +97,7 @@ func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*rele
 		status: Status{
 			ID: in.ID, Service: in.Plan.Metadata.Name, Environment: in.Plan.Metadata.Environment,
 			Namespace: in.Plan.Spec.Target.Namespace, Strategy: strategy, Image: in.Image, RequestedBy: in.RequestedBy, PlanHash: in.PlanHash,
+			Source: in.Source, Workload: in.Plan.Spec.Target.Kind, RootService: in.Plan.Spec.Target.Service, Bake: p.bake,
 			Phase: Preflight, Started: workflow.Now(ctx),
 		},
 		holds: holds{standing: in.Holds},
@@ -109,8 +112,18 @@ func prepare(ctx workflow.Context, in ReleaseIn, strategy string, p pace) (*rele
 		r.lift(ctx)
 		r.note(ctx, "freezes overridden by %s: %s", in.RequestedBy, in.OverrideFreeze)
 	}
+	r.tell(ctx, plan.Started, started(in, strategy))
 	ctx, r.cancel = workflow.WithCancel(ctx)
 	return r, ctx, nil
+}
+
+// started is the first thing that a release tells.
+func started(in ReleaseIn, strategy string) string {
+	text := strategy + " requested by " + in.RequestedBy
+	if in.Image != "" {
+		text = in.Image + " by " + text
+	}
+	return text
 }
 
 // unplanned is how a workflow fails that was started with a plan of another strategy.
@@ -155,10 +168,18 @@ func (r *release) preflight(ctx workflow.Context) error {
 
 // announce makes the release findable.
 func (r *release) announce(ctx workflow.Context) error {
-	return r.attributes(ctx,
+	all := []temporal.SearchAttributeUpdate{
 		ServiceAttribute.ValueSet(r.status.Service), EnvironmentAttribute.ValueSet(r.status.Environment),
 		StrategyAttribute.ValueSet(r.status.Strategy), PhaseAttribute.ValueSet(string(Preflight)), WeightAttribute.ValueSet(0),
-	)
+		RequesterAttribute.ValueSet(cut(r.in.RequestedBy)),
+	}
+	if _, digest, ok := strings.Cut(r.in.Image, "@"); ok {
+		all = append(all, DigestAttribute.ValueSet(digest))
+	}
+	if c := r.in.Source.Commit; c != "" {
+		all = append(all, CommitAttribute.ValueSet(cut(c)))
+	}
+	return r.attributes(ctx, all...)
 }
 
 // knownAndFenced is the end of every preflight: the metrics know the service, and the fence is ours.
@@ -215,7 +236,8 @@ func (r *release) end(ctx workflow.Context, p Phase, outcome string) (Status, er
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	r.status.Ended, r.status.Outcome = workflow.Now(ctx), outcome
 	r.note(ctx, "%s: %s", p, outcome)
-	err := r.enter(ctx, p)
+	r.tell(ctx, endEvent(p), outcome)
+	err := r.enter(ctx, p, OutcomeAttribute.ValueSet(cut(outcome)))
 	r.answerLast(ctx)
 	r.at(ctx, moment{next: "nothing: the release has ended"})
 	return r.status, err

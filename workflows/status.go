@@ -20,6 +20,11 @@ var (
 	PhaseAttribute       = temporal.NewSearchAttributeKeyKeyword("SlipwayPhase")
 	VerdictAttribute     = temporal.NewSearchAttributeKeyKeyword("SlipwayVerdict")
 	WeightAttribute      = temporal.NewSearchAttributeKeyInt64("SlipwayWeight")
+	DigestAttribute      = temporal.NewSearchAttributeKeyKeyword("SlipwayDigest")
+	CommitAttribute      = temporal.NewSearchAttributeKeyKeyword("SlipwayCommit")
+	RequesterAttribute   = temporal.NewSearchAttributeKeyKeyword("SlipwayRequester")
+	// OutcomeAttribute is a text: a search finds its words.
+	OutcomeAttribute = temporal.NewSearchAttributeKeyString("SlipwayOutcome")
 )
 
 // maxLog bounds the story kept in a status; the history has all of it.
@@ -62,10 +67,10 @@ func details(s Status) string {
 	return text
 }
 
-// enter begins a phase.
-func (r *release) enter(ctx workflow.Context, p Phase) error {
+// enter begins a phase, and shows with it what else there is to show.
+func (r *release) enter(ctx workflow.Context, p Phase, also ...temporal.SearchAttributeUpdate) error {
 	r.status.Phase = p
-	return r.attributes(ctx, PhaseAttribute.ValueSet(string(p)), WeightAttribute.ValueSet(int64(r.status.Weight)))
+	return r.attributes(ctx, append(also, PhaseAttribute.ValueSet(string(p)), WeightAttribute.ValueSet(int64(r.status.Weight)))...)
 }
 
 // weighed records a weight that the router was given.

@@ -193,7 +193,7 @@ func (r *release) bake(ctx workflow.Context) error {
 	if err := r.enter(ctx, Baking); err != nil {
 		return err
 	}
-	r.promoted = nil
+	r.promoted, r.status.BakeStarted = nil, workflow.Now(ctx)
 	if err := r.judge(ctx, judgement{what: "the bake", hold: r.pace.bake.D(), weight: 100}); err != nil {
 		return err
 	}

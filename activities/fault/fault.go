@@ -11,6 +11,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -37,12 +38,19 @@ const (
 // Error is an error whose kind is known.
 type Error struct {
 	Kind Kind
-	err  error
+	// After is how long to wait before the next attempt, as the system asked; 0: it said nothing.
+	After time.Duration
+	err   error
 }
 
 // New formats an error of a kind, as fmt.Errorf does.
 func New(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, err: fmt.Errorf(format, args...)}
+}
+
+// Later formats an error of a system that asks to be left alone for a while.
+func Later(after time.Duration, format string, args ...any) error {
+	return &Error{Kind: Unavailable, After: after, err: fmt.Errorf(format, args...)}
 }
 
 // Error returns the message without the kind.
@@ -72,8 +80,9 @@ func From(err error) error {
 		return nil
 	}
 	kind := Of(err)
-	return temporal.NewApplicationErrorWithOptions(err.Error(), string(kind), temporal.ApplicationErrorOptions{
-		NonRetryable: Final(err),
-		Cause:        err,
-	})
+	options := temporal.ApplicationErrorOptions{NonRetryable: Final(err), Cause: err}
+	if f, ok := errors.AsType[*Error](err); ok {
+		options.NextRetryDelay = f.After
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), string(kind), options)
 }

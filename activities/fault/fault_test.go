@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
@@ -43,6 +44,20 @@ func TestOnlyWhatMayHealIsRetried(t *testing.T) {
 			require.Equal(t, tt.err.Error(), app.Message())
 			require.ErrorIs(t, app, tt.err)
 			require.Equal(t, tt.kind, fault.Of(fault.From(tt.err)), "the kind is known on the other side")
+		})
+	}
+}
+
+func TestWhatASystemAsksForIsTheNextDelay(t *testing.T) {
+	for name, err := range map[string]error{
+		"as it is":              fault.Later(time.Minute, "too many requests"),
+		"wrapped by an adapter": fmt.Errorf("tell chat: %w", fault.Later(time.Minute, "too many requests")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var app *temporal.ApplicationError
+			require.ErrorAs(t, fault.From(err), &app)
+			require.Equal(t, time.Minute, app.NextRetryDelay())
+			require.False(t, app.NonRetryable())
 		})
 	}
 }

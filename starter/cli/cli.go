@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,14 @@ type Terminal struct {
 	User string
 	// Key is the private key as text by which decisions are signed; empty: none.
 	Key string
+	// Raw lets keys be read one by one until what it returns is called; nil where In is no terminal.
+	Raw func() (restore func(), err error)
+	// Name that the program was called by; kubectl-slipway makes it a plug-in of kubectl. Default slipway.
+	Name string
 }
+
+// plugin is the name by which kubectl finds the program as `kubectl slipway`.
+const plugin = "kubectl-slipway"
 
 // The exit codes.
 const (
@@ -89,7 +97,7 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
-		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey())
+		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey(), a.get(), a.describe(), a.logs(), a.diff())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Reject, "Answer what a release asks for with a no; it is undone"},
@@ -100,6 +108,10 @@ func (a *app) root() *cobra.Command {
 		{workflows.Override, "Let a release go on in spite of the freezes and stops of this moment"},
 	} {
 		root.AddCommand(a.tell(c.name, c.short))
+	}
+	a.completing(root)
+	if filepath.Base(a.Name) == plugin {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl slipway"}
 	}
 	return root
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,9 +19,6 @@ import (
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
-
-// look is the pause between two looks at a release.
-const look = 250 * time.Millisecond
 
 func (a *app) release() *cobra.Command {
 	var file string
@@ -48,6 +44,9 @@ func (a *app) release() *cobra.Command {
 	cmd.Flags().BoolVar(&order.Hotfix, "hotfix", false, "go before everything that waits; what runs is undone")
 	cmd.Flags().StringVar(&order.Quarantine, "override", "", "why an image in quarantine, or a release in the cool-down, is good now")
 	cmd.Flags().StringVar(&order.Freeze, "override-freeze", "", "why the freezes of this moment do not count")
+	cmd.Flags().StringVar(&order.Source.Repository, "repository", "", "where the image was built from, such as acme/checkout: its host is told how the release goes")
+	cmd.Flags().StringVar(&order.Source.Commit, "commit", "", "full hash of the commit that the image was built from")
+	cmd.Flags().StringVar(&order.Source.URL, "run-url", "", "page of the pipeline's run that asks for the release")
 	f.flags(cmd)
 	_ = cmd.MarkFlagRequired("image")
 	return cmd
@@ -133,132 +132,6 @@ func (a *app) status() *cobra.Command {
 			})
 		},
 	}
-}
-
-func (a *app) watch() *cobra.Command {
-	return &cobra.Command{
-		Use: "watch ENVIRONMENT/NAME", Short: "Follow the newest release of a service to its end", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
-				return a.follow(cmd.Context(), c, following{lane: lane, show: true})
-			})
-		},
-	}
-}
-
-// following is whom to follow: the release of an ID, or where that is empty the newest one.
-type following struct {
-	lane client.Lane
-	id   string
-	show bool
-}
-
-// follow looks until the release has ended. A release outlives its watcher, its worker and a Temporal
-// that is away for a while, so a look that fails is only tried again.
-func (a *app) follow(ctx context.Context, c *client.Client, f following) error {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	d := drawing{app: a, show: f.show && !a.json}
-	for {
-		s, place, err := c.Follow(ctx, f.lane, f.id)
-		if _, lost := errors.AsType[*client.UnknownError](err); lost {
-			return err
-		}
-		if err == nil {
-			if err := d.draw(s, place); err != nil {
-				return err
-			}
-			if place == nil && s.Phase.Ended() {
-				return a.end(s, d.show)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stopped watching; the release goes on: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
-}
-
-// drawing is what has been shown so far.
-type drawing struct {
-	*app
-	show  bool
-	lines int
-	told  time.Time
-	// waits is what was said of a release that waits.
-	waits string
-}
-
-func (d *drawing) draw(s workflows.Status, waiting *workflows.Place) error {
-	switch {
-	case !d.show:
-		return nil
-	case waiting != nil:
-		return d.wait(*waiting)
-	case d.Live:
-		screen := view.Screen(s, d.Now())
-		err := d.print("%s%s", erase(d.lines), screen)
-		d.lines = countLines(screen)
-		return err
-	}
-	for _, l := range view.Lines(s, d.told) {
-		if err := d.print("%s\n", l); err != nil {
-			return err
-		}
-	}
-	if n := len(s.Log); n > 0 {
-		d.told = s.Log[n-1].At
-	}
-	return nil
-}
-
-// wait says once why a release waits.
-func (d *drawing) wait(p workflows.Place) error {
-	text := fmt.Sprintf("%s waits at place %d: %s", p.ID, p.Position, p.Reason)
-	if text == d.waits {
-		return nil
-	}
-	d.waits = text
-	return d.print("%s\n", text)
-}
-
-// erase moves up over what was drawn and clears to the end of the screen.
-func erase(lines int) string {
-	if lines == 0 {
-		return ""
-	}
-	return fmt.Sprintf("\x1b[%dA\x1b[J", lines)
-}
-
-func countLines(s string) int {
-	n := 0
-	for _, r := range s {
-		if r == '\n' {
-			n++
-		}
-	}
-	return n
-}
-
-func (a *app) end(s workflows.Status, shown bool) error {
-	var err error
-	switch {
-	case a.json:
-		err = a.encode(s)
-	case !shown || !a.Live:
-		err = a.print("%s %s: %s\n", s.ID, s.Phase, s.Outcome)
-	}
-	if err != nil {
-		return err
-	}
-	if s.Phase == workflows.Promoted {
-		return nil
-	}
-	if s.Phase == workflows.Undone || s.Phase == workflows.Superseded {
-		return ended{exitUndone}
-	}
-	return ended{exitFailed}
 }
 
 func (a *app) history() *cobra.Command {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -106,6 +108,8 @@ type Order struct {
 	// Hotfix goes before everything that waits, and what runs is undone.
 	Hotfix bool
 	Overrides
+	// Source is where the release comes from, for those who are told of it.
+	Source workflows.Source
 }
 
 // Overrides say why a rule does not count this time; they are kept with the release. Empty: it counts.
@@ -116,8 +120,9 @@ type Overrides struct {
 	Freeze string
 }
 
-// Check refuses, before anything is asked of Temporal, an image that is not pinned by its digest.
-func (o Order) Check() error { return pinned(o.Image) }
+// Check refuses, before anything is asked of Temporal, an image that is not pinned by its digest, and a source
+// that nobody could report to.
+func (o Order) Check() error { return errors.Join(pinned(o.Image), traceable(o.Source)) }
 
 // Release hands a release to its lane and returns where it stands there. An image that is not pinned by
 // digest is refused, and so is what the lane refuses.
@@ -128,7 +133,7 @@ func (c *Client) Release(ctx context.Context, o Order) (workflows.Place, error) 
 	lane := laneOf(o.Plan)
 	return c.submit(ctx, lane, workflows.Submission{
 		Workflow: workflows.Workflow(o.Plan.Spec.Strategy), Hotfix: o.Hotfix, Override: o.Quarantine,
-		Release: workflows.ReleaseIn{ID: newID(lane), Plan: o.Plan, Image: o.Image, RequestedBy: o.By, OverrideFreeze: o.Freeze},
+		Release: workflows.ReleaseIn{ID: newID(lane), Plan: o.Plan, Image: o.Image, RequestedBy: o.By, OverrideFreeze: o.Freeze, Source: o.Source},
 	})
 }
 
@@ -148,6 +153,28 @@ func pinned(image string) error {
 	}
 	if _, ok := ref.(reference.Digested); !ok {
 		return fmt.Errorf("image %q is not pinned: write it with its digest, such as %s@sha256:…", image, reference.TrimNamed(ref))
+	}
+	return nil
+}
+
+// maxRepository is the longest name that a repository can have, with its groups.
+const maxRepository = 255
+
+// traceable accepts no source, or a repository with the full hash of a commit.
+func traceable(s workflows.Source) error {
+	// No part is "." or "..": it becomes a part of addresses.
+	repository := regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
+	commit := regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	switch {
+	case (s.Repository == "") != (s.Commit == ""):
+		return errors.New("a commit and its repository belong together: give both, or neither")
+	case s.Repository != "" && (len(s.Repository) > maxRepository || !repository.MatchString(s.Repository)):
+		return fmt.Errorf("repository %q: write it as its host names it, such as acme/checkout", s.Repository)
+	case s.Commit != "" && !commit.MatchString(s.Commit):
+		return fmt.Errorf("commit %q: write the full hash, 40 or 64 hexadecimal digits", s.Commit)
+	}
+	if u, err := url.Parse(s.URL); s.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("%q is not a URL of what asked for the release; write one such as https://ci.example/runs/1", s.URL)
 	}
 	return nil
 }

@@ -3,10 +3,13 @@
 package client
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/workflows"
 )
 
 const digest = "@sha256:0000000000000000000000000000000000000000000000000000000000000001"
@@ -25,6 +28,38 @@ func TestOnlyAnImagePinnedByItsDigestIsReleased(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := Order{Image: tt.image}.Check()
+			if tt.refusal == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.refusal)
+		})
+	}
+}
+
+func TestASourceIsARepositoryWithACommitOrNothing(t *testing.T) {
+	commit := strings.Repeat("0123456789", 4)
+	for name, tt := range map[string]struct {
+		source  workflows.Source
+		refusal string
+	}{
+		"nothing":                    {},
+		"both":                       {source: workflows.Source{Repository: "acme/checkout", Commit: commit, URL: "https://ci.example/runs/1"}},
+		"groups within groups":       {source: workflows.Source{Repository: "acme/shop/checkout", Commit: commit}},
+		"a URL alone":                {source: workflows.Source{URL: "https://ci.example/runs/1"}},
+		"a commit alone":             {workflows.Source{Commit: commit}, "belong together"},
+		"a repository alone":         {workflows.Source{Repository: "acme/checkout"}, "belong together"},
+		"a short hash":               {workflows.Source{Repository: "acme/checkout", Commit: "0123456"}, "write the full hash"},
+		"a branch":                   {workflows.Source{Repository: "acme/checkout", Commit: "main"}, "write the full hash"},
+		"a repository without owner": {workflows.Source{Repository: "checkout", Commit: commit}, "such as acme/checkout"},
+		"a path in the repository":   {workflows.Source{Repository: "acme/check out", Commit: commit}, "such as acme/checkout"},
+		"a way out of the path":      {workflows.Source{Repository: "acme/../secrets", Commit: commit}, "such as acme/checkout"},
+		"a repository of settings":   {source: workflows.Source{Repository: "acme/.github", Commit: commit}},
+		"a long name":                {workflows.Source{Repository: "acme/" + strings.Repeat("x", 251), Commit: commit}, "such as acme/checkout"},
+		"a URL of another kind":      {workflows.Source{URL: "javascript:alert(1)"}, "is not a URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Order{Image: "registry.example/checkout" + digest, Source: tt.source}.Check()
 			if tt.refusal == "" {
 				require.NoError(t, err)
 				return

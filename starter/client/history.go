@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -20,7 +21,10 @@ const maxPage = 1000
 
 // Past is one line of a lane's history.
 type Past struct {
-	ID      string          `json:"id"`
+	ID string `json:"id"`
+	// Lane it was released to.
+	Lane    Lane            `json:"-"`
+	Service string          `json:"service"`
 	Image   string          `json:"image"`
 	By      string          `json:"requestedBy"`
 	Phase   workflows.Phase `json:"phase"`
@@ -49,7 +53,8 @@ func (c *Client) History(ctx context.Context, lane Lane, limit int) ([]Past, err
 }
 
 func past(e *workflow.WorkflowExecutionInfo) Past {
-	p := Past{Started: e.GetStartTime().AsTime(), run: e.GetExecution().GetRunId()}
+	p := Past{Service: e.GetExecution().GetWorkflowId(), Started: e.GetStartTime().AsTime(), run: e.GetExecution().GetRunId()}
+	p.Lane.Environment, p.Lane.Name, _ = strings.Cut(p.Service, "/")
 	if e.GetCloseTime() != nil {
 		p.Ended = e.GetCloseTime().AsTime()
 	}

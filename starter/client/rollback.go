@@ -53,6 +53,9 @@ func (c *Client) Rollback(ctx context.Context, r Earlier) (Returning, error) {
 		return Returning{}, err
 	}
 	in.ID, in.Image, in.RequestedBy, in.Holds, in.OverrideFreeze = newID(r.Lane), image, r.By, nil, ""
+	if in.Source, err = c.sourceOf(ctx, r.Lane, promoted, image); err != nil {
+		return Returning{}, err
+	}
 	p, err := c.submit(ctx, r.Lane, workflows.Submission{Workflow: workflows.RollbackWorkflow, Release: in, Override: r.Override})
 	return Returning{ID: p.ID, Image: image}, err
 }
@@ -91,6 +94,16 @@ func (c *Client) earlier(ctx context.Context, r Earlier, promoted []Past) (strin
 		return "", fmt.Errorf("no release %s of %s was promoted; without --to, what ran before %s comes back", r.To, r.Lane, newest.ID)
 	}
 	return "", fmt.Errorf("no release %s of %s was promoted; these were: %s", r.To, r.Lane, strings.Join(known, ", "))
+}
+
+// sourceOf is where an image came from, if a release of it is among those that were promoted.
+func (c *Client) sourceOf(ctx context.Context, lane Lane, promoted []Past, image string) (workflows.Source, error) {
+	i := slices.IndexFunc(promoted, func(p Past) bool { return p.Image == image })
+	if i < 0 {
+		return workflows.Source{}, nil
+	}
+	in, err := c.input(ctx, lane, promoted[i].run)
+	return in.Source, err
 }
 
 // input is what a run was started with.

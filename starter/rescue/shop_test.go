@@ -32,9 +32,9 @@ import (
 
 // shop is a service whose release was left alone at 50 %, on fake API servers.
 type shop struct {
-	kube     *kubefake.Clientset
-	objects  *dynamicfake.FakeDynamicClient
-	rescuer  *rescue.Rescuer
+	kube    *kubefake.Clientset
+	objects *dynamicfake.FakeDynamicClient
+	rescuer *rescue.Rescuer
 	// workloads and routes are the release's own hands.
 	workloads *cluster.Client
 	routes    *gatewayapi.Client

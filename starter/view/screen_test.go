@@ -30,7 +30,7 @@ func base() workflows.Status {
 		ID: "checkout-abc123", Service: "checkout", Namespace: "shop", Environment: "production", Strategy: "canary",
 		Image:       "registry.example/checkout@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 		RequestedBy: "alice", Phase: workflows.Deploying, Steps: 2, Started: began,
-		Stable: "checkout", Candidate: "checkout-green", Owner: workflows.OwnerSlipway,
+		Stable: "checkout", Candidate: "checkout-green", Owner: workflows.OwnerSlipway, Bake: minutes(60),
 		Track: []workflows.StepStatus{
 			{Weight: 10, Hold: minutes(5), State: workflows.Pending},
 			{Weight: 50, Hold: minutes(10), State: workflows.Pending},
@@ -54,6 +54,7 @@ func atStep(s *workflows.Status) {
 func over(s *workflows.Status) {
 	s.Step, s.Weight, s.MaxWeight = 2, 100, 100
 	for i := range s.Track {
+		s.Track[i].Started, s.Track[i].Ended = began.Add(time.Minute), began.Add(6*time.Minute+12*time.Second)
 		s.Track[i].State, s.Track[i].Verdict = workflows.Passed, passed("candidate failed 0 of 1500 requests (0.00 %), stable 0 of 13500 requests (0.00 %)")
 	}
 }
@@ -93,7 +94,10 @@ func TestScreens(t *testing.T) {
 			over(s)
 			s.Phase, s.Track[1].State = workflows.Promoting, workflows.Skipped
 		},
-		"baking":   func(s *workflows.Status) { over(s); s.Phase = workflows.Baking },
+		"baking": func(s *workflows.Status) {
+			over(s)
+			s.Phase, s.BakeStarted = workflows.Baking, began.Add(2*time.Minute)
+		},
 		"retiring": func(s *workflows.Status) { over(s); s.Phase, s.Deadline = workflows.Retiring, time.Time{} },
 		"promoted": func(s *workflows.Status) { over(s); ended(s, workflows.Promoted, "checkout-green serves everything") },
 		"undoing": func(s *workflows.Status) {

@@ -40,6 +40,7 @@ const (
 	defaultCoolDown     = Duration(10 * time.Minute)
 	defaultReason       = "a freeze of the plan"
 	defaultTimezone     = "UTC"
+	defaultTellWithin   = Duration(time.Hour)
 )
 
 // fill writes every default into the fields that were left out.
@@ -81,6 +82,10 @@ func (p *Plan) fill() {
 	}
 	for i := range p.Spec.Triggers {
 		p.Spec.Triggers[i].fill(p.Metadata.Environment)
+	}
+	for i := range p.Spec.Notifications {
+		or(&p.Spec.Notifications[i].Severity, Info)
+		or(&p.Spec.Notifications[i].Within, defaultTellWithin)
 	}
 }
 

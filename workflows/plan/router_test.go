@@ -50,7 +50,9 @@ func table() string {
 
 func TestAWishThatARouterCannotFulfilIsRefusedWithAReason(t *testing.T) {
 	header := plan.Testers{Header: &plan.Header{Name: "X-Preview", Value: "green"}}
-	cookie := func(value string) plan.Testers { return plan.Testers{Cookie: &plan.Cookie{Name: "canary", Value: value}} }
+	cookie := func(value string) plan.Testers {
+		return plan.Testers{Cookie: &plan.Cookie{Name: "canary", Value: value}}
+	}
 	for name, c := range map[string]struct {
 		traffic plan.Traffic
 		testers plan.Testers

@@ -101,6 +101,22 @@ type Spec struct {
 	// Triggers are the events that start a release by this plan; see docs/integrations. Without them only
 	// people and the API do.
 	Triggers []Trigger `json:"triggers,omitempty"`
+	// Notifications say who hears of what; a receiver that several of them name hears it once.
+	Notifications []Notification `json:"notifications,omitempty"`
+}
+
+// Notification says who hears of what a release does.
+type Notification struct {
+	// To are receivers, by the names that the worker's configuration gives them.
+	To []string `json:"to"`
+	// Events are started, step (one has passed), gate (people are asked), held, promoted, undone, failed
+	// (nothing was released) and needs-person; default all.
+	Events []Event `json:"events,omitempty"`
+	// Severity is the least that is told: info, warning (gate, held), error (undone, failed) or critical
+	// (needs-person); default info.
+	Severity Severity `json:"severity,omitempty"`
+	// Within is how long a receiver that does not answer is tried, 1m to 24h; default 1h.
+	Within Duration `json:"within,omitempty"`
 }
 
 // Lane is the queue of one service in one environment.

@@ -62,6 +62,7 @@ func (p *Plan) check() []*Problem {
 	if p.Spec.Config != nil {
 		c.config(*p.Spec.Config)
 	}
+	c.notifications(p.Spec.Notifications)
 	return c.problems
 }
 

@@ -29,7 +29,10 @@ type Directory struct {
 // New uses a client that somebody else closes. Environments are started on the task queue.
 func New(c client.Client, queue string) *Directory { return &Directory{temporal: c, queue: queue} }
 
-var _ activities.Directory = (*Directory)(nil)
+var (
+	_ activities.Directory = (*Directory)(nil)
+	_ activities.Listener  = (*Directory)(nil)
+)
 
 // Newest implements activities.Directory.
 func (d *Directory) Newest(ctx context.Context, release string) (activities.Found, error) {
@@ -128,6 +131,82 @@ func (d *Directory) Await(ctx context.Context, release, run string) (activities.
 		return activities.Ended{Phase: activities.Broken, Outcome: err.Error()}, nil
 	}
 	return out, nil
+}
+
+// Hear implements activities.Listener. It asks the release, and then only when its history has grown: a query
+// costs no history, and nothing is asked while nothing happens.
+func (d *Directory) Hear(ctx context.Context, in activities.FollowNoticesIn) (activities.Notices, error) {
+	described, err := d.temporal.DescribeWorkflowExecution(ctx, in.Release, in.Run)
+	if err != nil {
+		return activities.Notices{}, lost(in.Release, err)
+	}
+	info := described.GetWorkflowExecutionInfo()
+	if info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return d.last(ctx, in)
+	}
+	known := info.GetHistoryLength()
+	out, err := d.notices(ctx, in)
+	if err != nil || len(out.New) > 0 || out.Ended {
+		return out, err
+	}
+	events := d.temporal.GetWorkflowHistory(ctx, in.Release, in.Run, true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			return activities.Notices{}, lost(in.Release, err)
+		}
+		if e.GetEventId() <= known || e.GetEventType() != enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			continue
+		}
+		if out, err := d.notices(ctx, in); err != nil || len(out.New) > 0 || out.Ended {
+			return out, err
+		}
+	}
+	return d.last(ctx, in)
+}
+
+// last is what a run that is over has told. One that was ended by force tells that by what it has prepared.
+func (d *Directory) last(ctx context.Context, in activities.FollowNoticesIn) (activities.Notices, error) {
+	out, err := d.notices(ctx, in)
+	if _, unable := errors.AsType[*serviceerror.QueryFailed](err); unable {
+		return out, fault.New(fault.NotFound, "listen to release %s: %w", in.Release, err)
+	}
+	if _, unable := errors.AsType[*serviceerror.WorkflowNotReady](err); unable {
+		return out, fault.New(fault.NotFound, "listen to release %s: %w", in.Release, err)
+	}
+	if err != nil || out.Ended {
+		return out, err
+	}
+	described, err := d.temporal.DescribeWorkflowExecution(ctx, in.Release, in.Run)
+	if err != nil {
+		return out, lost(in.Release, err)
+	}
+	for _, t := range out.IfBroken {
+		t.At = described.GetWorkflowExecutionInfo().GetCloseTime().AsTime()
+		out.New = append(out.New, t)
+	}
+	out.Ended = true
+	return out, nil
+}
+
+func (d *Directory) notices(ctx context.Context, in activities.FollowNoticesIn) (activities.Notices, error) {
+	var out activities.Notices
+	value, err := d.temporal.QueryWorkflow(ctx, in.Release, in.Run, activities.NoticesQuery, in.Seen)
+	if err == nil {
+		err = value.Get(&out)
+	}
+	if err != nil {
+		return out, lost(in.Release, err)
+	}
+	return out, nil
+}
+
+// lost tells a release that will never answer from one that does not answer now.
+func lost(release string, err error) error {
+	if missing(err) {
+		return fault.New(fault.NotFound, "listen to release %s: %w", release, err)
+	}
+	return fmt.Errorf("listen to release %s: %w", release, err)
 }
 
 // Tell implements activities.Directory.
