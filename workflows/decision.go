@@ -57,6 +57,8 @@ func (c Command) among(approvers []string) bool {
 func (r *release) refuseUnbound(name string, cmd Command) error {
 	s := cmd.Statement
 	switch {
+	case s == nil && cmd.Release != "" && cmd.Release != r.status.ID:
+		return stop("it is meant for release %s, and this is %s", cmd.Release, r.status.ID)
 	case s == nil && !NeedsStatement(name):
 		return nil
 	case s == nil:

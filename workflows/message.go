@@ -61,6 +61,8 @@ type Command struct {
 	By string `json:"by,omitempty"`
 	// Reason in plain words; needed for an abort, a reject and an override.
 	Reason string `json:"reason,omitempty"`
+	// Release it is meant for; empty: whichever runs.
+	Release string `json:"release,omitempty"`
 	// Statement is what a server that knows the person has signed. Its ID, person and reason take the place of
 	// those above. See [NeedsStatement].
 	Statement *statement.Signed `json:"statement,omitempty"`

@@ -68,9 +68,12 @@ func (c *Client) Decide(ctx context.Context, d Decision) (Decided, error) {
 	if late := overtaken(d, now); err == nil && late != nil {
 		return Decided{Status: now}, late
 	}
-	cmd := workflows.Command{ID: d.ID, By: d.Who, Reason: statement.Clip(d.Reason)}
+	cmd := workflows.Command{ID: d.ID, By: d.Who, Reason: statement.Clip(d.Reason), Release: d.Release}
 	if err == nil && !c.key.IsZero() {
-		cmd, err = c.sign(d, now)
+		var signed *statement.Signed
+		if signed, err = c.sign(d, now); err == nil {
+			cmd = workflows.Command{Statement: signed}
+		}
 	}
 	if err != nil && needed {
 		return Decided{}, err
@@ -101,17 +104,17 @@ func overtaken(d Decision, now workflows.Status) error {
 	return nil
 }
 
-// sign makes the command that only its signer can have made.
-func (c *Client) sign(d Decision, now workflows.Status) (workflows.Command, error) {
+// sign makes the statement that only its signer can have made.
+func (c *Client) sign(d Decision, now workflows.Status) (*statement.Signed, error) {
 	at := time.Now().Truncate(time.Millisecond) //nolint:forbidigo // a statement says when it was made
 	signed, err := c.key.Sign(statement.Statement{
 		ID: d.ID, Who: d.Who, Groups: d.Groups, How: d.How, What: d.Command, Reason: statement.Clip(d.Reason), At: at, Expires: at.Add(stands),
 		Release: now.ID, Step: now.Where(), Digest: now.Digest(), PlanHash: now.PlanHash,
 	})
 	if err != nil {
-		return workflows.Command{ID: d.ID, By: d.Who, Reason: statement.Clip(d.Reason)}, fmt.Errorf("%s %s: %w", d.Command, d.Lane, err)
+		return nil, fmt.Errorf("%s %s: %w", d.Command, d.Lane, err)
 	}
-	return workflows.Command{Statement: &signed}, nil
+	return &signed, nil
 }
 
 // deliver tells the release by update, for the answer, and where no worker is there to give one by signal. Both

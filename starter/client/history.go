@@ -75,3 +75,35 @@ func past(e *workflow.WorkflowExecutionInfo) Past {
 	}
 	return p
 }
+
+// Seen is a release that a look at all of them has found.
+type Seen struct {
+	Past
+	Lane Lane
+}
+
+// Recent lists the releases of every lane that run, or have ended since, newest first, 1000 at most.
+func (c *Client) Recent(ctx context.Context, since time.Time) ([]Seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: fmt.Sprintf("WorkflowType IN ('Canary', 'BlueGreen', 'Rolling', '%s', '%s') AND (ExecutionStatus = 'Running' OR CloseTime > '%s')",
+			workflows.RollbackWorkflow, workflows.RolloutUndoWorkflow, since.UTC().Format(time.RFC3339)),
+		PageSize: maxPage,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list releases: %w", err)
+	}
+	var out []Seen
+	for _, e := range found.Executions {
+		if lane, err := ParseLane(e.GetExecution().GetWorkflowId()); err == nil {
+			out = append(out, Seen{past(e), lane})
+		}
+	}
+	return out, nil
+}
+
+// StatusOf asks the very release that a look has found.
+func (c *Client) StatusOf(ctx context.Context, s Seen) (workflows.Status, error) {
+	return c.statusOf(ctx, s.Lane, s.run)
+}

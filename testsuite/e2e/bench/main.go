@@ -61,7 +61,7 @@ func run(ctx context.Context, repository, dir string, releases bool) (err error)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	figures := []Figure{{"sandbox ready", s.Ready, 15, "s"}}
-	all, file := []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts}, "bench-report.json"
+	all, file := []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts, approvals}, "bench-report.json"
 	if releases {
 		all, file = []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
 	}

@@ -40,7 +40,12 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer temporal.Close()
-		return m.Run()
+		code := m.Run()
+		if err := search(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return code
 	}))
 }
 

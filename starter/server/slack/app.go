@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	slackapi "github.com/slack-go/slack"
+
+	"github.com/slipwayhq/slipway/starter/client"
+)
+
+const (
+	// workers is how many clicks are worked on at once, waiting how many more are kept.
+	workers = 16
+	waiting = 256
+	// workWithin bounds the work for one click.
+	workWithin = 40 * time.Second
+)
+
+// App is the Slack part of a server.
+type App struct {
+	config   Config
+	api      *slackapi.Client
+	releases releases
+	people   *directory
+	board    *board
+	verifier verifier
+	log      *slog.Logger
+	now      func() time.Time
+
+	work  chan func(context.Context)
+	nudge chan struct{}
+	ready atomic.Bool
+	// quiet is until when Slack wants to be left alone; only follow uses it.
+	quiet time.Time
+}
+
+// Options of an App.
+type Options struct {
+	Config Config
+	// Releases sign with the configuration's key.
+	Releases *client.Client
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// New makes an App that does nothing until Run.
+func New(o Options) *App {
+	a := newApp(o)
+	a.releases = o.Releases.SignWith(o.Config.Key)
+	return a
+}
+
+func newApp(o Options) *App {
+	c := o.Config
+	options := []slackapi.Option{
+		slackapi.OptionAPIURL(c.API), slackapi.OptionAppLevelToken(string(c.AppToken)),
+		slackapi.OptionHTTPClient(&http.Client{Timeout: callWithin}),
+	}
+	api := slackapi.New(string(c.BotToken), options...)
+	return &App{
+		config: c, api: api, log: o.Log, now: o.Now,
+		people: &directory{
+			api: api, names: c.names, now: o.Now, log: o.Log,
+			users: map[string]memory[*slackapi.User]{}, groups: map[string]memory[[]string]{},
+		},
+		board:    &board{api: api, channels: c.Channels, ui: c.UI, posts: map[string]*post{}},
+		verifier: verifier{secret: c.SigningSecret, now: o.Now},
+		work:     make(chan func(context.Context), waiting), nudge: make(chan struct{}, 1),
+	}
+}
+
+// Run shows releases and works on clicks until ctx is done, and then ends what it has begun. Its error is one that
+// waiting does not heal, such as a token that Slack refuses.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.introduce(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() { a.labour(ctx) })
+	}
+	group.Go(func() { a.follow(ctx) })
+	a.ready.Store(true)
+	defer a.ready.Store(false)
+	var err error
+	if a.config.AppToken != "" {
+		err = a.listen(ctx)
+		cancel()
+	} else {
+		<-ctx.Done()
+	}
+	group.Wait()
+	return err
+}
+
+// Ready reports whether clicks are worked on.
+func (a *App) Ready() bool { return a.ready.Load() }
+
+// introduce finds out which workspace the app is of. While Slack is away it tries again.
+func (a *App) introduce(ctx context.Context) error {
+	for {
+		me, err := a.api.AuthTestContext(ctx)
+		if err == nil {
+			a.people.team = me.TeamID
+			a.log.Info("slack connected", "team", me.TeamID)
+			return nil
+		}
+		if answer, ok := errors.AsType[slackapi.SlackErrorResponse](err); ok {
+			return fmt.Errorf("introduce the app to Slack: %w; check SLIPWAY_SLACK_BOT_TOKEN", answer)
+		}
+		a.log.Warn("slack did not answer", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(a.config.Every): //nolint:forbidigo // it waits for a real Slack
+		}
+	}
+}
+
+// labour works on clicks, also on those that were accepted before ctx was done.
+func (a *App) labour(ctx context.Context) {
+	for {
+		select {
+		case job := <-a.work:
+			a.do(ctx, job)
+		case <-ctx.Done():
+			for {
+				select {
+				case job := <-a.work:
+					a.do(ctx, job)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// do gives a job its time, which the end of the program does not cut.
+func (a *App) do(ctx context.Context, job func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workWithin)
+	defer cancel()
+	job(ctx)
+}
+
+// accept takes a click over, or reports that there is no room: whoever clicked must hear that.
+func (a *App) accept(c *click) bool {
+	if c == nil {
+		return true // none of ours
+	}
+	if !a.Ready() {
+		return false
+	}
+	select {
+	case a.work <- func(ctx context.Context) { a.act(ctx, *c) }:
+		return true
+	default:
+		return false
+	}
+}
