@@ -48,6 +48,8 @@ type SetTrafficWeightIn struct {
 type ShiftTrafficIn struct {
 	SetTrafficWeightIn
 	Deadline time.Time `json:"deadline"`
+	// Held is looked at before the weight is written; nil: nothing is.
+	Held *Held `json:"held,omitempty"`
 }
 
 // AwaitTrafficIn waits until the router says it serves this weight.
@@ -62,6 +64,8 @@ type Settled struct {
 	Settled bool `json:"settled"`
 	// Reason in plain words when it is not.
 	Reason string `json:"reason,omitempty"`
+	// Edits are what was found instead of what the release had left: nothing was written.
+	Edits []Edit `json:"edits,omitempty"`
 }
 
 // Router is one kind of traffic shifting.
@@ -111,6 +115,8 @@ func (r Routers) Of(t plan.Traffic) (Router, error) {
 type Traffic struct {
 	Routers Routers
 	Clock   Clock
+	// Keeper looks at what a release holds beside the weight; nil: nobody does.
+	Keeper Keeper
 }
 
 // InspectRoute refuses a route that cannot be shifted, and a wish that its router cannot fulfil, and returns
@@ -146,10 +152,21 @@ func (a *Traffic) SetTrafficWeight(ctx context.Context, in SetTrafficWeightIn) e
 }
 
 // ShiftTraffic is SetTrafficWeight and AwaitTraffic in one, for the way forward. Another attempt declares the
-// same weight again.
+// same weight again. What somebody else has changed meanwhile is a value, and nothing is written.
 func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled, error) {
-	if err := a.SetTrafficWeight(ctx, in.SetTrafficWeightIn); err != nil {
-		return Settled{}, err
+	router, err := a.Routers.Of(in.Route.Traffic)
+	if err != nil {
+		return Settled{}, fault.From(err)
+	}
+	edits, err := a.edits(ctx, in.Held)
+	if err == nil && len(edits) == 0 {
+		err = router.Set(ctx, in.SetTrafficWeightIn)
+		if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
+			edits, err = a.weightEdit(ctx, router, in.SetTrafficWeightIn, err)
+		}
+	}
+	if err != nil || len(edits) > 0 {
+		return Settled{Edits: edits}, fault.From(err)
 	}
 	return a.AwaitTraffic(ctx, AwaitTrafficIn{Route: in.Route, Weight: in.Weight, Deadline: in.Deadline})
 }

@@ -196,7 +196,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
-		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube)},
 	}, nil
 }
 

@@ -146,7 +146,7 @@ func (c *canary) rise(ctx workflow.Context, i int) error {
 		return err
 	}
 	s.State = Watching
-	if err := c.judge(ctx, judgement{what: fmt.Sprintf("step %d", i+1), hold: p.Hold.D(), weight: p.Weight, verdict: &s.Verdict}); err != nil {
+	if err := c.judge(ctx, judgement{what: fmt.Sprintf("step %d", i+1), hold: p.Hold.D(), weight: c.status.Weight, verdict: &s.Verdict}); err != nil {
 		return err
 	}
 	return c.pass(ctx, s, p.Gate)

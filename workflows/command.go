@@ -20,6 +20,8 @@ type commands struct {
 	promoted *Command
 	rejected *Command
 	paused   bool
+	// dispute is open while people decide what becomes of somebody else's edits.
+	dispute *dispute
 	// hurriable says that the release steps back in no hurry, which an abort can change.
 	hurriable bool
 	// heard counts the commands that were obeyed, and the signals and decisions that were refused.
@@ -110,9 +112,7 @@ func (r *release) refusal(name string, cmd Command) error {
 			return stop("the release is paused already")
 		}
 	case Resume:
-		if !r.paused {
-			return stop("the release is not paused")
-		}
+		return r.refuseResume(cmd)
 	case Promote:
 		return r.refusePromotion(cmd)
 	case Override:
@@ -212,12 +212,13 @@ func (r *release) obey(ctx workflow.Context, name string, cmd Command) {
 		r.paused = true
 	case Resume:
 		r.paused = false
+		r.resolve(cmd)
 	case Promote:
 		r.promoted, r.paused = &cmd, false
 	case Override:
 		r.lift(ctx)
 	}
-	r.status.Paused = r.paused
+	r.status.Paused = r.paused || r.dispute != nil
 }
 
 // makeRoom hears the lane say that another release should have its place. A hotfix gets it; a newer

@@ -61,6 +61,8 @@ type Command struct {
 	By string `json:"by,omitempty"`
 	// Reason in plain words; needed for an abort, a reject and an override.
 	Reason string `json:"reason,omitempty"`
+	// Edits says, with a resume, what becomes of what somebody else has changed: EditsKeep or EditsTakeBack.
+	Edits string `json:"edits,omitempty"`
 	// Release it is meant for; empty: whichever runs.
 	Release string `json:"release,omitempty"`
 	// Statement is what a server that knows the person has signed. Its ID, person and reason take the place of
@@ -173,6 +175,8 @@ type Status struct {
 	Steps  int          `json:"steps"`
 	Track  []StepStatus `json:"track"`
 	Paused bool         `json:"paused"`
+	// Edits are what somebody else has changed of what the release holds, until a person has decided.
+	Edits []string `json:"edits,omitempty"`
 	// Held is the freeze or stop that the release waits for, if it does.
 	Held *decide.Hold `json:"held,omitempty"`
 	// Yielded is true for a release that was taken back to make room for another one.

@@ -37,10 +37,12 @@ type release struct {
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
 	rolls *inPlace
 	// size is how many pods the candidate has been given.
-	size  int32
-	route activities.Route
-	fence activities.Fence
-	undo  undoStack
+	size int32
+	// anyLimit are the Deployments of whose autoscalers a person has kept another lower limit.
+	anyLimit []string
+	route    activities.Route
+	fence    activities.Fence
+	undo     undoStack
 	// restore takes an idle track that has the image already as it is.
 	restore bool
 	// safe is what a person could restore without this release.

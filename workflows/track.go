@@ -130,26 +130,42 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 	}
 	r.status.MaxWeight = max(r.status.MaxWeight, weight)
 	next := fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate)
-	err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate),
+	weight, err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate),
 		activities.SetTrafficWeightIn{Route: r.route, Weight: weight, Safe: &r.safe})
 	if err != nil {
 		return err
 	}
+	r.status.MaxWeight = max(r.status.MaxWeight, weight)
 	r.note(ctx, "shifted %d %% to %s", weight, r.tracks.Candidate)
 	return r.weighed(ctx, weight)
 }
 
-// serve declares a weight on the way forward and waits until the router serves it.
-func (r *release) serve(ctx workflow.Context, next, summary string, in activities.SetTrafficWeightIn) error {
+// serve declares a weight on the way forward and waits until the router serves it. Where it finds somebody
+// else's edits, a person decides first; a weight that they keep is the one that is returned.
+func (r *release) serve(ctx workflow.Context, next, summary string, in activities.SetTrafficWeightIn) (int, error) {
 	within := r.pace.settle.D()
-	deadline := workflow.Now(ctx).Add(within)
-	r.at(ctx, moment{next: next, deadline: deadline, atDeadline: "the release is undone"})
-	in.Write = r.write()
-	s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, activities.ShiftTrafficIn{SetTrafficWeightIn: in, Deadline: deadline})
-	if err == nil && !s.Settled {
-		err = r.unsettled(in.Weight, s)
+	for {
+		deadline := workflow.Now(ctx).Add(within)
+		r.at(ctx, moment{next: next, deadline: deadline, atDeadline: "the release is undone"})
+		in.Write = r.write()
+		shift := activities.ShiftTrafficIn{SetTrafficWeightIn: in, Deadline: deadline}
+		if in.Weight > 0 {
+			shift.Held = r.counted(in.Weight)
+		}
+		s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, shift)
+		switch {
+		case err != nil:
+			return 0, err
+		case len(s.Edits) > 0:
+			if in, err = r.dispose(ctx, in, s.Edits); err != nil {
+				return 0, err
+			}
+		case !s.Settled:
+			return 0, r.unsettled(in.Weight, s)
+		default:
+			return in.Weight, nil
+		}
 	}
-	return err
 }
 
 func (r *release) unsettled(weight int, s activities.Settled) error {
@@ -211,7 +227,7 @@ func (r *release) settle(ctx workflow.Context) error {
 	if !r.gateway() {
 		return ctx.Err()
 	}
-	err := r.serve(ctx, "take the second backend out of the route", "Leave the route with Service "+r.route.Stable+" alone",
+	_, err := r.serve(ctx, "take the second backend out of the route", "Leave the route with Service "+r.route.Stable+" alone",
 		activities.SetTrafficWeightIn{Route: r.route})
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 func Editor(o metav1.Object, path ...string) string {
 	out, last := "somebody", time.Time{}
 	for _, m := range o.GetManagedFields() {
-		if m.Manager == manager || m.FieldsV1 == nil || m.Subresource != "" || m.Time == nil {
+		if m.Manager == manager || m.FieldsV1 == nil || m.Subresource == "status" || m.Time == nil {
 			continue
 		}
 		var fields map[string]any

@@ -102,7 +102,7 @@ func (a *app) root() *cobra.Command {
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Reject, "Answer what a release asks for with a no; it is undone"},
 		{workflows.Pause, "Stay at the present weight; the watch goes on"},
-		{workflows.Resume, "Go on after a pause"},
+		{workflows.Resume, "Go on after a pause, and say what becomes of somebody else's edits"},
 		{workflows.Promote, "Skip the remaining steps and go to 100 %; the bake still follows"},
 		{workflows.Abort, "End a release and undo it"},
 		{workflows.Override, "Let a release go on in spite of the freezes and stops of this moment"},
@@ -146,11 +146,12 @@ func (a *app) schema() *cobra.Command {
 // tell gives a release one command.
 func (a *app) tell(name, short string) *cobra.Command {
 	var reason, by string
+	var keep, takeBack bool
 	cmd := &cobra.Command{
 		Use: name + " ENVIRONMENT/NAME", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), args[0], func(c *client.Client, lane client.Lane) error {
-				s, err := c.Decide(cmd.Context(), client.Decision{Lane: lane, Command: name, Who: by, How: client.HowKey, Reason: reason})
+				s, err := c.Decide(cmd.Context(), client.Decision{Lane: lane, Command: name, Who: by, How: client.HowKey, Reason: reason, Edits: edits(keep, takeBack)})
 				switch {
 				case err != nil:
 					return err
@@ -165,6 +166,11 @@ func (a *app) tell(name, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&by, "by", a.User, "who says it")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in plain words; it is kept with the release")
+	if name == workflows.Resume {
+		cmd.Flags().BoolVar(&keep, "keep", false, "count on what somebody else has changed from here on")
+		cmd.Flags().BoolVar(&takeBack, "take-back", false, "overwrite it with what the release had left")
+		cmd.MarkFlagsMutuallyExclusive("keep", "take-back")
+	}
 	if name == workflows.Abort || name == workflows.Reject || name == workflows.Override {
 		_ = cmd.MarkFlagRequired("reason")
 	}
@@ -185,6 +191,17 @@ func (a *app) reach(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	return c.SignWith(key), nil
+}
+
+// edits is what a resume says about what somebody else has changed; empty: nothing.
+func edits(keep, takeBack bool) string {
+	switch {
+	case keep:
+		return workflows.EditsKeep
+	case takeBack:
+		return workflows.EditsTakeBack
+	}
+	return ""
 }
 
 // with dials and parses the lane that every command on a release needs.

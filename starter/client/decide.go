@@ -34,6 +34,8 @@ type Decision struct {
 	Groups []string
 	How    string
 	Reason string
+	// Edits says, with a resume, what becomes of what somebody else has changed: see [workflows.Command].
+	Edits string
 	// ID makes it count once; a repetition has the same. Default: random.
 	ID string
 	// Release and Where are what they have looked at; empty: how it is now.

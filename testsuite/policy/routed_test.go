@@ -99,4 +99,3 @@ func shifts(t *testing.T, all activities.Routers, route activities.Route, w acti
 	require.NoError(t, err)
 	require.NoError(t, p.ClosePreview(ctx, preview))
 }
-

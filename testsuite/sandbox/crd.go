@@ -15,7 +15,10 @@ import (
 // copyCRDs puts a part's definitions next to its program, where they are not there yet.
 func (b Builder) copyCRDs(ctx context.Context, p Part, program string) error {
 	to := CRDDir(program)
-	if _, err := os.Stat(to); p.CRDs.Module == "" || !errors.Is(err, fs.ErrNotExist) {
+	if p.CRDs.Module == "" {
+		return nil
+	}
+	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return p.CRDs.Take(ctx, filepath.Join(b.Source, p.Name), to)
@@ -32,15 +35,15 @@ func (c CRDs) Take(ctx context.Context, dir, to string) error {
 }
 
 // takeCRDs copies a directory, or the documents of a file each into a file of its own. It may be killed at any
-// time: what is there is whole.
+// time, and run twice at once: what is there is whole.
 func takeCRDs(from, to string) error {
 	info, err := os.Stat(from)
 	if err != nil {
 		return fmt.Errorf("find CRDs: %w", err)
 	}
-	fresh := to + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
-		return err
+	fresh, err := os.MkdirTemp(filepath.Dir(to), "crds-")
+	if err != nil {
+		return fmt.Errorf("copy CRDs: %w", err)
 	}
 	if info.IsDir() {
 		err = os.CopyFS(fresh, os.DirFS(from))
@@ -50,15 +53,15 @@ func takeCRDs(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("copy CRDs: %w", err)
 	}
-	return os.Rename(fresh, to)
+	if err := os.Rename(fresh, to); err != nil && !errors.Is(err, fs.ErrExist) { // somebody was faster
+		return fmt.Errorf("copy CRDs: %w", err)
+	}
+	return os.RemoveAll(fresh)
 }
 
 func splitCRDs(file, to string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
 	for i, document := range strings.Split("\n"+string(text), "\n---\n") {

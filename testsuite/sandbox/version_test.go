@@ -46,7 +46,9 @@ func requirements(t *testing.T, dir string) map[string]string {
 	command.Dir = dir
 	text, err := command.Output()
 	require.NoError(t, err)
-	var module struct{ Require []struct{ Path, Version string } }
+	var module struct {
+		Require []struct{ Path, Version string }
+	}
 	require.NoError(t, json.Unmarshal(text, &module))
 	out := map[string]string{}
 	for _, r := range module.Require {

@@ -110,6 +110,8 @@ type World struct {
 	Notes []string
 	// Autoscaler scales the tracks; empty: nobody does.
 	Autoscaler string
+	// Keeper finds what somebody else has made of what a release holds; nil: nobody touches it.
+	Keeper activities.Keeper
 	// OnCall, if set, sees every call before it is answered.
 	OnCall func(Op)
 

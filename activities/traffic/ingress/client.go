@@ -252,6 +252,19 @@ func (c *Client) Verify(ctx context.Context, route activities.Route, weight int)
 	return activities.Settled{Settled: true}, nil
 }
 
+// Present is the candidate's share, whoever wrote it; false where it is no whole percentage.
+func (c *Client) Present(ctx context.Context, route activities.Route) (int, bool, error) {
+	has, err := c.canary(route).Read(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if has == nil {
+		return 0, true, nil
+	}
+	w, err := strconv.Atoi(weightOf(has))
+	return w, err == nil && w >= 0 && w <= 100, nil
+}
+
 // weightOf is the weight in words; empty where there is no canary, or it has none.
 func weightOf(has *unstructured.Unstructured) string {
 	if has == nil {

@@ -123,6 +123,25 @@ func (c *Client) Verify(ctx context.Context, route activities.Route, weight int)
 	return activities.Settled{Settled: true}, nil
 }
 
+// Present is the candidate's share, whoever wrote it; false where the rules differ, or do not sum to 100.
+func (c *Client) Present(ctx context.Context, route activities.Route) (int, bool, error) {
+	o, err := c.Get(ctx, route)
+	if err != nil {
+		return 0, false, err
+	}
+	all := c.shares(o, route)
+	if len(all) == 0 {
+		return 0, false, nil
+	}
+	present := int(all[0].candidate)
+	for _, s := range all {
+		if !s.is(present) {
+			return 0, false, nil
+		}
+	}
+	return present, true, nil
+}
+
 // Get reads the routed object. What is missing is told apart: the object, or its whole kind.
 func (c *Client) Get(ctx context.Context, route activities.Route) (*unstructured.Unstructured, error) {
 	o, err := c.resource(route).Get(ctx, c.kind.Object(route).Name, metav1.GetOptions{})

@@ -236,16 +236,16 @@ func TestEveryRouter(t *testing.T) {
 // kit is what is true of every router in front of a Service.
 func kit() map[string]func(*testing.T, *bench) {
 	return map[string]func(*testing.T, *bench){
-		"writes every weight, reads it back, and leaves everything else as it is": everyWeight,
-		"refuses a weight outside 0 to 100":                                       outside,
-		"leaves no trace at 0, also where nothing was shifted":                    noTrace,
-		"refuses late writes":                                                     late,
-		"keeps a sum of 100 in every observation, whoever writes":                 observedSums,
-		"survives that its object is applied anew in the middle":                  reapplied,
-		"refuses an object that is not there, or goes in the middle":              missing,
-		"refuses an object that sends nothing to the Service":                     elsewhere,
-		"refuses a namespace that is going":                                       terminating,
-		"refuses a cluster without its kind":                                      unserved,
+		"writes every weight, reads it back, and leaves everything else as it is":            everyWeight,
+		"refuses a weight outside 0 to 100":                                                  outside,
+		"leaves no trace at 0, also where nothing was shifted":                               noTrace,
+		"refuses late writes":                                                                late,
+		"keeps a sum of 100 in every observation, whoever writes":                            observedSums,
+		"survives that its object is applied anew in the middle":                             reapplied,
+		"refuses an object that is not there, or goes in the middle":                         missing,
+		"refuses an object that sends nothing to the Service":                                elsewhere,
+		"refuses a namespace that is going":                                                  terminating,
+		"refuses a cluster without its kind":                                                 unserved,
 		"lets testers in where it says so, and refuses them with a reason where it does not": testers,
 		"is restored by what a rescue prints":                                                restored,
 	}

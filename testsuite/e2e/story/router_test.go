@@ -3,12 +3,14 @@
 package story_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
@@ -74,4 +76,56 @@ func TestTestersComeInByAnIngressWithoutAnybodyElse(t *testing.T) {
 	require.Equal(t, []int{100, 0}, r.shares(), "with the weight 0 while it was for testers alone")
 	require.NotContains(t, snapshot(t, shop).Fronts, "ingresses/"+shop.Name+"-canary")
 	atRest(t, shop, v2)
+}
+
+func TestAPersonsEditPausesTheReleaseAndIsKeptOrTakenBackAsAPersonSays(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "edited"})
+	v2 := image(t, "v2")
+	r := begin(t, shop, stage.Quick{Steps: []string{
+		"{weight: 20, hold: 2s, gate: {within: 1m}}", "{weight: 50, hold: 2s}", "{weight: 60, hold: 2s, gate: {within: 1m}}",
+	}}, v2)
+	r.until("the first gate asks", func() bool { return detailsContain(t, shop, "approval by 1") })
+	weigh(t, shop, 30)
+	r.tell("approve", shop.Lane())
+	r.until("people are asked", func() bool {
+		return detailsContain(t, shop, "to 30 % since Slipway set it to 20 % (spec.rules[0].backendRefs)")
+	})
+	require.True(t, detailsContain(t, shop, "somebody (kubectl-edit, "))
+	said, err := world.Slipway(t.Context(), "resume", shop.Lane())
+	require.NoError(t, err)
+	require.Equal(t, 1, said.Code)
+	require.Contains(t, said.Err, "resume with --keep or --take-back, or abort")
+	require.Equal(t, []int{20, 30}, r.shares(), "nothing is overwritten")
+	r.tell("resume", shop.Lane(), "--keep")
+	r.untilShare(60)
+	require.Equal(t, []int{20, 30, 60}, r.shares(), "theirs stands for the step of 50 %")
+	r.until("the second gate asks", func() bool { return detailsContain(t, shop, "approval by 1") })
+	weigh(t, shop, 40)
+	r.tell("approve", shop.Lane())
+	r.until("people are asked again", func() bool { return detailsContain(t, shop, "to 40 % since Slipway set it to 60 %") })
+	said, err = world.Slipway(t.Context(), "resume", shop.Lane(), "--keep")
+	require.NoError(t, err)
+	require.Contains(t, said.Err, "this cannot be kept, because the release is being promoted")
+	r.tell("resume", shop.Lane(), "--take-back")
+	said, seen := r.end()
+	require.Zero(t, said.Code, said.Err+said.Out)
+	require.Zero(t, seen.Failed, seen.Errors)
+	require.Equal(t, []int{20, 30, 60, 40, 100, 0}, r.shares())
+	atRest(t, shop, v2)
+}
+
+// weigh is a person's hand on the weights of a shop's route.
+func weigh(t *testing.T, shop *stage.Shop, weight int) {
+	t.Helper()
+	routes := world.Gateways.GatewayV1().HTTPRoutes(shop.Namespace)
+	require.NoError(t, stage.Await(t.Context(), func(ctx context.Context) error {
+		r, err := routes.Get(ctx, shop.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		refs := r.Spec.Rules[0].BackendRefs
+		refs[0].Weight, refs[1].Weight = new(int32(100-weight)), new(int32(weight))
+		_, err = routes.Update(ctx, r, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+		return err
+	}))
 }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipwayhq/slipway/activities"
+)
+
+// What a person can make of somebody else's edits, beside an abort.
+const (
+	// EditsKeep goes on with them as they are.
+	EditsKeep = "keep"
+	// EditsTakeBack overwrites them with what the release had left.
+	EditsTakeBack = "take-back"
+)
+
+// dispute is open from the moment at which somebody else's edits are found until a person has decided.
+type dispute struct {
+	edits  []activities.Edit
+	answer string
+}
+
+// counted is what the release holds at this moment and counts on for its next weight.
+func (r *release) counted(weight int) *activities.Held {
+	t := r.tracks
+	kept := func(deployment string) bool { return slices.Contains(r.anyLimit, deployment) }
+	out := activities.Held{Target: r.in.Plan.Spec.Target, Selectors: []map[string]string{t.StableSelector}, Tracks: []activities.HeldTrack{
+		{Deployment: t.Stable, Image: t.StableImage, Replicas: t.Replicas, AnyLimit: kept(t.Stable)},
+		{Deployment: t.Candidate, Image: r.in.Image, Replicas: r.size, Fixed: true, AnyLimit: kept(t.Candidate)},
+	}}
+	if !r.gateway() { // then it is the Service itself that is shifted
+		for _, s := range []map[string]string{t.SharedSelector, t.CandidateSelector} {
+			if len(s) > 0 && (weight == 100 || len(t.SharedSelector) > 0) {
+				out.Selectors = append(out.Selectors, s)
+			}
+		}
+	}
+	return &out
+}
+
+// dispose stays where the release is until a person has decided what becomes of somebody else's edits, and
+// returns the write to try next. Meanwhile the candidate is watched. Nothing is overwritten unasked.
+func (r *release) dispose(ctx workflow.Context, in activities.SetTrafficWeightIn, edits []activities.Edit) (activities.SetTrafficWeightIn, error) {
+	for i := range edits {
+		if edits[i].Weight > 0 && in.Weight == 100 {
+			edits[i].Never = "the release is being promoted"
+		}
+		r.note(ctx, "paused: %s", edits[i].Text)
+	}
+	answer, err := r.decided(ctx, edits)
+	if err != nil {
+		return in, err
+	}
+	if answer == EditsTakeBack {
+		in.TakeBack = true
+		return in, r.takeEditsBack(ctx, in.Weight, edits)
+	}
+	for _, e := range edits {
+		r.adopt(e)
+		if e.Weight > 0 {
+			in.Weight = e.Weight
+		}
+	}
+	return in, nil
+}
+
+// decided asks people, who have as long as for a pause.
+func (r *release) decided(ctx workflow.Context, edits []activities.Edit) (string, error) {
+	d := &dispute{edits: edits}
+	r.dispute, r.status.Paused = d, true
+	for _, e := range edits {
+		r.status.Edits = append(r.status.Edits, e.Text)
+	}
+	defer func() { r.dispute, r.status.Paused, r.status.Edits = nil, r.paused, nil }()
+	deadline := workflow.Now(ctx).Add(pauseWithin.D())
+	r.at(ctx, moment{
+		next: "keep what was changed (resume --keep), take it back (resume --take-back), or abort: " + strings.Join(r.status.Edits, "; "), owner: OwnerPeople,
+		deadline: deadline, atDeadline: "the release is undone",
+	})
+	done, err := r.guard(ctx, deadline, func() bool { return d.answer != "" })
+	if err == nil && !done {
+		err = stop("nobody has decided within %s what becomes of this: %s", pauseWithin, strings.Join(r.status.Edits, "; "))
+	}
+	return d.answer, err
+}
+
+// takeEditsBack declares again what the release holds, and waits for the pods that this may have replaced.
+func (r *release) takeEditsBack(ctx workflow.Context, weight int, edits []activities.Edit) error {
+	if !slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Weight == 0 }) {
+		return nil
+	}
+	held := r.counted(weight)
+	r.at(ctx, moment{next: "take back what somebody has changed"})
+	err := do(ctx, writing(), "Take back what somebody has changed", traffic.TakeEditsBack, activities.TakeBackIn{Write: r.write(), Held: *held})
+	if err != nil {
+		return err
+	}
+	r.note(ctx, "took back what somebody had changed")
+	for _, t := range held.Tracks {
+		if slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Deployment == t.Deployment }) {
+			if err := r.again(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// again waits until a track that was taken back has its pods.
+func (r *release) again(ctx workflow.Context, t activities.HeldTrack) error {
+	within := r.pace.ready.D()
+	deadline := workflow.Now(ctx).Add(within)
+	in := r.readiness(t.Deployment, t.Replicas, deadline)
+	in.Image = t.Image
+	r.at(ctx, moment{next: "all pods of " + t.Deployment + " become ready", deadline: deadline, atDeadline: "the release is undone"})
+	ready, err := call(ctx, waiting(within), "Wait until "+t.Deployment+" is ready", cluster.AwaitReady, in)
+	if err == nil && !ready.Ready {
+		err = stop("%s was not ready within %s: %s", t.Deployment, r.pace.ready, ready.Reason)
+	}
+	return err
+}
+
+// adopt counts on what somebody has changed from here on.
+func (r *release) adopt(e activities.Edit) {
+	stable := e.Deployment == r.tracks.Stable
+	switch {
+	case e.Image != "" && stable:
+		r.tracks.StableImage, r.safe.Tracks.StableImage, r.status.StableImage = e.Image, e.Image, e.Image
+	case e.Replicas != nil && stable:
+		r.tracks.Replicas, r.safe.Tracks.Replicas = *e.Replicas, *e.Replicas
+	case e.Replicas != nil:
+		r.size = *e.Replicas
+	case e.Limit:
+		r.anyLimit = append(r.anyLimit, e.Deployment)
+	}
+}
+
+// refuseResume says why a release cannot go on with this answer.
+func (r *release) refuseResume(cmd Command) error {
+	d := r.dispute
+	switch {
+	case d == nil && !r.paused:
+		return stop("the release is not paused")
+	case d == nil:
+		if cmd.Edits != "" {
+			return stop("nobody has changed anything that the release holds; resume without --keep and --take-back")
+		}
+		return nil
+	case cmd.Edits != EditsKeep && cmd.Edits != EditsTakeBack:
+		return stop("somebody has changed what the release holds: resume with --keep or --take-back, or abort (%s)", d.edits[0].Text)
+	}
+	for _, e := range d.edits {
+		if cmd.Edits == EditsKeep && e.Never != "" {
+			return stop("this cannot be kept, because %s; take it back, or abort (%s)", e.Never, e.Text)
+		}
+	}
+	return nil
+}
+
+// resolve is a person's answer.
+func (r *release) resolve(cmd Command) {
+	if r.dispute != nil {
+		r.dispute.answer = cmd.Edits
+		r.dispute = nil
+	}
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/testsuite/world"
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// hand is somebody who changes something while the release holds it.
+type hand struct {
+	// since is the number of looks before the edit; found is what is then there.
+	since int
+	found activities.Edit
+	// counts reports whether the release counts on the edit by now, as it does where that was kept.
+	counts func(activities.Held) bool
+
+	looks, taken int
+	held         activities.Held
+}
+
+func (h *hand) Edits(_ context.Context, held activities.Held) ([]activities.Edit, error) {
+	h.looks++
+	h.held = held
+	if h.looks <= h.since || h.taken > 0 || h.counts(held) {
+		return nil, nil
+	}
+	return []activities.Edit{h.found}, nil
+}
+
+func (h *hand) TakeBack(context.Context, activities.TakeBackIn) error {
+	h.taken++
+	return nil
+}
+
+// scaled is a person who has scaled stable down before the second step.
+func scaled() *hand {
+	return &hand{
+		since:  1,
+		found:  activities.Edit{Text: "somebody (kubectl, 2030-01-01T10:00:00Z) has set spec.replicas of Deployment shop/checkout to 2, which were 3", Deployment: world.Stable, Replicas: new(int32(2))},
+		counts: func(h activities.Held) bool { return h.Tracks[0].Replicas == 2 },
+	}
+}
+
+// edits is a resume with an answer.
+func edits(who, what string) workflows.Command {
+	return workflows.Command{ID: who + what, By: who, Edits: what}
+}
+
+func TestSomebodysEditPausesTheReleaseUntilAPersonKeepsIt(t *testing.T) {
+	r, h := prepare(t, twoSteps()), scaled()
+	r.world.Keeper = h
+	plain := r.tell(20*time.Minute, workflows.Resume, by("ann"))
+	r.at(30*time.Minute, workflows.Resume, edits("ann", workflows.EditsKeep))
+	r.run().promoted()
+	require.ErrorContains(t, plain.err, "resume with --keep or --take-back, or abort (somebody (kubectl")
+	require.Equal(t, 1, r.said("paused: "+h.found.Text))
+	require.GreaterOrEqual(t, r.when("weight 50 %"), 30*time.Minute, r.story())
+	require.Zero(t, h.taken, "it was kept")
+	require.EqualValues(t, 2, h.held.Tracks[0].Replicas)
+	require.Empty(t, r.status.Edits)
+	require.False(t, r.status.Paused)
+}
+
+func TestSomebodysEditIsTakenBackWhenAPersonSaysSo(t *testing.T) {
+	r, h := prepare(t, twoSteps()), scaled()
+	r.world.Keeper = h
+	h.found.Never = "the promotion would overwrite it"
+	kept := r.tell(20*time.Minute, workflows.Resume, edits("bob", workflows.EditsKeep))
+	r.at(30*time.Minute, workflows.Resume, edits("ann", workflows.EditsTakeBack))
+	r.run().promoted()
+	require.ErrorContains(t, kept.err, "this cannot be kept, because the promotion would overwrite it; take it back, or abort")
+	require.GreaterOrEqual(t, r.when("weight 50 %"), 30*time.Minute, r.story())
+	require.Equal(t, 1, h.taken)
+	require.EqualValues(t, world.Replicas, h.held.Tracks[0].Replicas)
+	require.Equal(t, 1, r.said("took back what somebody had changed"))
+}
+
+func TestSomebodysEditCanEndTheRelease(t *testing.T) {
+	r := prepare(t, twoSteps())
+	r.world.Keeper = scaled()
+	r.at(30*time.Minute, workflows.Abort, workflows.Command{ID: "1", By: "ann", Reason: "they need it so"})
+	r.run().undone("aborted by ann: they need it so")
+}
+
+func TestAnEditThatNobodyDecidesOnIsUndoneInTheEnd(t *testing.T) {
+	r := prepare(t, twoSteps())
+	r.world.Keeper = scaled()
+	r.run().undone("nobody has decided within 168h what becomes of this: somebody (kubectl")
+}
+
+func TestACandidateThatTurnsBadBesideAnEditIsTakenBack(t *testing.T) {
+	r := prepare(t, twoSteps())
+	r.world.Keeper, r.world.BadFrom = scaled(), 40*time.Minute
+	r.run().undone("failed at 10 % while people were asked")
+}
+
+func TestWeightsThatSomebodyHasSetAreAskedAbout(t *testing.T) {
+	r := prepare(t, twoSteps())
+	r.world.Fail(world.SetWeight, 2, fault.New(fault.Edited, "somebody has set HTTPRoute shop/checkout to 60 %%"))
+	kept := r.tell(20*time.Minute, workflows.Resume, edits("bob", workflows.EditsKeep))
+	r.at(30*time.Minute, workflows.Resume, edits("ann", workflows.EditsTakeBack))
+	r.run().promoted()
+	require.ErrorContains(t, kept.err, "their weights are not whole percentages, the same everywhere")
+	require.GreaterOrEqual(t, r.when("weight 50 %"), 30*time.Minute, r.story())
+}
+
+func TestAnswersToNoEditAreRefused(t *testing.T) {
+	r := prepare(t, twoSteps())
+	r.at(2*time.Minute, workflows.Pause, by("ann"))
+	wrong := r.tell(3*time.Minute, workflows.Resume, edits("ann", workflows.EditsKeep))
+	r.at(4*time.Minute, workflows.Resume, by("bob"))
+	r.run().promoted()
+	require.ErrorContains(t, wrong.err, "nobody has changed anything that the release holds")
+}
