@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit lint e2e bench bench-release record picture
+.PHONY: build demo test unit lint e2e bench bench-release bench-judge record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -58,6 +58,11 @@ bench: build
 ## bench-release: what users see of every strategy and every way back; up to 50 minutes
 bench-release: build
 	bin/bench -releases
+
+## bench-judge: the judge on simulated releases, beside other tools' rules and the limit; up to 45 minutes
+bench-judge:
+	mkdir -p .sandbox
+	go run ./testsuite/judge -out .sandbox/judge-report.json
 
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build

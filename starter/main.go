@@ -22,7 +22,7 @@ func main() {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Live: term.IsTerminal(int(os.Stdout.Fd())), Asks: term.IsTerminal(int(os.Stdin.Fd())), Now: time.Now,
 		User: who(), Key: os.Getenv("SLIPWAY_APPROVAL_KEY"),
-		Raw: raw, Name: os.Args[0],
+		Raw: raw, Size: size, Name: os.Args[0],
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -36,6 +36,15 @@ func raw() (func(), error) {
 		return nil, err
 	}
 	return func() { _ = term.Restore(in, before) }, nil
+}
+
+// size of the screen; 0 where it is not known.
+func size() (width, height int) {
+	width, height, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return width, height
 }
 
 // who runs the command, as far as the machine knows. SLIPWAY_USER names a CI job.

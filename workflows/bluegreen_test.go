@@ -31,7 +31,7 @@ func TestABlueGreenReleaseSwitchesInOneWrite(t *testing.T) {
 	}, r.world.Timeline()))
 	require.Equal(t, workflows.Passed, r.status.Track[0].State)
 	require.Equal(t, 1, r.said("load passed: 0 of 100 requests failed"), r.story())
-	require.Equal(t, 1, r.said("before the switch: stable failed 0 of 15000 requests"), r.story())
+	require.Equal(t, 1, r.said("before the switch: stable failed 0 of 15,000 requests"), r.story())
 }
 
 func TestABlueGreenReleaseWithoutARouterSwitchesTheService(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAStableWithoutRequestsLeavesTheAbsoluteLimits(t *testing.T) {
 		}
 	}
 	r.run().promoted()
-	require.Equal(t, 1, r.said("before the switch: stable failed of no requests"), r.story())
+	require.Equal(t, 1, r.said("before the switch: stable failed none of no requests"), r.story())
 }
 
 func TestThePodsOfACandidateAreWatchedWhereNothingIsMeasured(t *testing.T) {

@@ -45,6 +45,8 @@ type street struct {
 	active, most int
 	// ends is how a release ends that no lane is the parent of.
 	ends activities.Ended
+	// messengers are those that were sent, each with whom it follows.
+	messengers []string
 }
 
 // run is one run of a lane in a street.
@@ -136,6 +138,18 @@ func (s *street) undo(ctx workflow.Context, in workflows.UndoIn) (workflows.Stat
 	return s.release(ctx, workflows.ReleaseIn{ID: in.ID, Image: fmt.Sprintf("image-of-%d", in.Revision), RequestedBy: in.RequestedBy})
 }
 
+// messenger only says that it was sent.
+func (s *street) messenger(ctx workflow.Context, in workflows.MessengerIn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := "a run"
+	if in.Run == s.newest.Run {
+		run = "the newest run"
+	}
+	s.messengers = append(s.messengers, workflow.GetInfo(ctx).WorkflowExecution.ID+" follows "+run+" of "+in.Release)
+	return nil
+}
+
 func (s *street) enter(ctx workflow.Context, in workflows.ReleaseIn) {
 	s.did(workflow.Now(ctx), "%s starts", in.ID)
 	s.mu.Lock()
@@ -168,6 +182,7 @@ func (s *street) open() *run {
 	r.env.RegisterWorkflowWithOptions(s.release, workflow.RegisterOptions{Name: "Canary"})
 	r.env.RegisterWorkflowWithOptions(s.release, workflow.RegisterOptions{Name: "Rollback"})
 	r.env.RegisterWorkflowWithOptions(s.undo, workflow.RegisterOptions{Name: "RolloutUndo"})
+	r.env.RegisterWorkflowWithOptions(s.messenger, workflow.RegisterOptions{Name: "Messenger"})
 	return r
 }
 
@@ -570,4 +585,22 @@ func TestAnEnvironmentTellsItsLanes(t *testing.T) {
 	require.NoError(t, value.Get(&s))
 	require.Equal(t, []string{"lane/production/checkout"}, s.Lanes)
 	require.Empty(t, s.Holds.Holds)
+}
+
+func TestAReleaseWithReceiversGetsAMessengerOfItsOwn(t *testing.T) {
+	r := newStreet(t)
+	quiet, loud := submission("quiet", plan.NewerQueue), submission("loud", plan.NewerQueue)
+	loud.Release.Plan.Spec.Notifications = []plan.Notification{{To: []string{"chat"}, Severity: plan.Info, Within: minutes(60)}}
+	r.submit(time.Minute, quiet)
+	r.submit(2*time.Minute, loud)
+	r.live(time.Hour, workflows.LaneIn{})
+	require.Equal(t, []string{"messenger/production/checkout/loud follows the newest run of production/checkout"}, r.messengers)
+	require.Equal(t, []string{"1m0s  quiet starts", "11m0s  quiet promoted", "11m0s  loud starts", "21m0s  loud promoted"}, r.timeline)
+}
+
+func TestALaneThatFindsAReleaseSendsAMessengerAfterIt(t *testing.T) {
+	r := newStreet(t)
+	r.newest = activities.Found{Run: "run-1", ID: "found", Image: "image", By: "alice", Running: true}
+	r.live(time.Hour, workflows.LaneIn{})
+	require.Equal(t, []string{"messenger/production/checkout/found follows the newest run of production/checkout"}, r.messengers)
 }

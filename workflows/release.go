@@ -151,7 +151,6 @@ func (r *release) preflight(ctx workflow.Context) error {
 	r.status.Pods = int(tracks.Replicas)
 	r.route = activities.Route{
 		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
-		StableDeployment: tracks.Stable, CandidateDeployment: tracks.Candidate,
 		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, SharedSelector: tracks.SharedSelector,
 		Also: target.AlsoSwitch, Port: tracks.Port, Testers: r.testers,
 	}
@@ -188,7 +187,7 @@ func (r *release) announce(ctx workflow.Context) error {
 func (r *release) knownAndFenced(ctx workflow.Context) error {
 	if r.measured() {
 		history, err := call(ctx, reading(), "Look at what the metrics know of the service", analysis.CheckMetrics,
-			activities.WatchIn{Analysis: r.limits, Route: r.route})
+			activities.WatchIn{Analysis: r.limits, Route: r.counted()})
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ func TestARollingReleaseReplacesPodsInBatches(t *testing.T) {
 		"15m40s  replace 1 pods: 3 of 3 run the new version",
 		"1h16m0s  give checkout its own settings back",
 	}, r.world.Timeline()))
-	require.Equal(t, 1, r.said("before the first batch: stable failed 0 of 15000 requests"), r.story())
+	require.Equal(t, 1, r.said("before the first batch: stable failed 0 of 15,000 requests"), r.story())
 	require.Equal(t, 3, r.said("check health passed"), r.story())
 	require.Equal(t, 1, r.said("2 of 3 pods run the new version: 0 more than asked for, at most 1"), r.story())
 	names := []string{"batch 1 of 3: 1 of 3 pods", "batch 2 of 3: 2 of 3 pods", "batch 3 of 3: 3 of 3 pods"}
@@ -86,9 +86,9 @@ func TestAFailedBatchBringsTheFormerRevisionBack(t *testing.T) {
 	require.Empty(t, cmp.Diff([]string{
 		"5m0s  replace 1 pods: 1 of 3 run the new version",
 		"10m20s  replace 1 pods: 2 of 3 run the new version",
-		"11m10s  replace 1 pods: 1 of 3 run the new version",
-		"11m10s  replace 1 pods: 0 of 3 run the new version",
-		"11m10s  give checkout its own settings back",
+		"12m30s  replace 1 pods: 1 of 3 run the new version",
+		"12m30s  replace 1 pods: 0 of 3 run the new version",
+		"12m30s  give checkout its own settings back",
 	}, r.world.Timeline()))
 	require.Equal(t, workflows.Passed, r.status.Track[0].State)
 	require.Equal(t, workflows.Failed, r.status.Track[1].State)

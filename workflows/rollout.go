@@ -36,7 +36,7 @@ func (r *release) survey(ctx workflow.Context, in activities.InspectRolloutIn) e
 	r.rolls.above, r.rolls.missing = decide.Limits(p.MaxSurge, p.MaxUnavailable, found.Size)
 	r.status.Stable, r.status.StableImage, r.status.Candidate = target.Deployment, found.Present.Image, target.Deployment
 	r.status.Pods = found.Size
-	r.route = activities.Route{Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, StableDeployment: target.Deployment}
+	r.route = activities.Route{Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service}
 	return r.knownAndFenced(ctx)
 }
 

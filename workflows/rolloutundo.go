@@ -34,6 +34,7 @@ func RolloutUndo(ctx workflow.Context, in UndoIn) (Status, error) {
 		return Status{}, unplanned(plan.StrategyRolling)
 	}
 	p := tempo(in.Plan.Spec.Strategy)
+	p.bake = 0 // what comes back has been watched before
 	r, ctx, err := prepare(ctx, ReleaseIn{ID: in.ID, Plan: in.Plan, PlanHash: in.PlanHash, RequestedBy: in.RequestedBy}, StrategyRolloutUndo, p)
 	if err != nil {
 		return Status{}, err

@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -63,6 +64,29 @@ func details(s Status) string {
 	}
 	if s.Outcome != "" {
 		text += "- outcome: " + s.Outcome + "\n"
+	}
+	text += fmt.Sprintf("- image: `%s`, by %s, requested by %s\n", s.Image, s.Strategy, s.RequestedBy)
+	if s.Source.Commit != "" {
+		text += fmt.Sprintf("- commit: `%s` of %s\n", s.Source.Commit, s.Source.Repository)
+	}
+	return text + stepTable(s.Track)
+}
+
+// stepTable is a row for each step; nothing where there are none.
+func stepTable(track []StepStatus) string {
+	if len(track) == 0 {
+		return ""
+	}
+	text := "\n| step | hold | state | verdict |\n| --- | --- | --- | --- |\n"
+	for _, t := range track {
+		name, verdict := t.Name, ""
+		if name == "" {
+			name = fmt.Sprintf("%d %%", t.Weight)
+		}
+		if t.Verdict != nil {
+			verdict = strings.NewReplacer("|", "\\|", "\n", " ").Replace(t.Verdict.Reason)
+		}
+		text += fmt.Sprintf("| %s | %s | %s | %s |\n", name, t.Hold, t.State, verdict)
 	}
 	return text
 }

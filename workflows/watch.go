@@ -62,8 +62,12 @@ func (r *release) impatient(ctx workflow.Context, j judgement, v decide.Verdict)
 		r.note(ctx, "WARNING: %s goes on unproven, as the plan says: %s", j.what, v.Reason)
 		return nil
 	}
+	text := fmt.Sprintf("%s could not be measured (%s): go on all the same?", j.what, v.Reason)
+	if v.Unproven {
+		text = fmt.Sprintf("%s is unproven (%s): go on all the same?", j.what, v.Reason)
+	}
 	return r.ask(ctx, ask{
-		Question: Question{Text: fmt.Sprintf("%s has no verdict (%s): go on all the same?", j.what, v.Reason), Quorum: 1},
+		Question: Question{Text: text, Quorum: 1},
 		within:   r.limits.AskWithin,
 	})
 }
@@ -100,10 +104,20 @@ func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bo
 // measured reports whether the plan says where numbers come from.
 func (r *release) measured() bool { return r.limits.Source.Prometheus != nil }
 
+// counted is the route with the Deployments whose pods may be counted.
+func (r *release) counted() activities.Route {
+	out := r.route
+	out.StableDeployment = r.status.Stable
+	if r.rolls == nil {
+		out.CandidateDeployment = r.tracks.Candidate
+	}
+	return out
+}
+
 func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) activities.WatchIn {
 	now := workflow.Now(ctx)
 	return activities.WatchIn{
-		Analysis: r.limits, Route: r.route, Weight: weight, Start: now,
+		Analysis: r.limits, Route: r.counted(), Weight: weight, Start: now,
 		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
 		CandidateOnly: weight == 100 && r.rolls == nil, InPlace: r.rolls != nil, Reference: r.reference,
 		History: r.history, State: r.evidence,

@@ -35,6 +35,8 @@ type Terminal struct {
 	Key string
 	// Raw lets keys be read one by one until what it returns is called; nil where In is no terminal.
 	Raw func() (restore func(), err error)
+	// Size of the screen in characters; nil where nobody knows.
+	Size func() (width, height int)
 	// Name that the program was called by; kubectl-slipway makes it a plug-in of kubectl. Default slipway.
 	Name string
 }

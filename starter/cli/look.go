@@ -28,22 +28,27 @@ func (a *app) get() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get [ENVIRONMENT/NAME]", Short: "List the newest release of every service, or of one", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ask := func(c *client.Client) ([]client.Past, error) { return c.Releases(cmd.Context(), environment) }
+			if len(args) > 0 {
+				lane, err := client.ParseLane(args[0])
+				if err != nil {
+					return err
+				}
+				ask = func(c *client.Client) ([]client.Past, error) { return c.History(cmd.Context(), lane, 1) }
+			}
+			if environment != "" && !plan.IsLabel(environment) {
+				return fmt.Errorf("%q is not an environment: write it as plans do, such as production", environment)
+			}
 			c, err := a.dial(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			all, err := newest(cmd.Context(), c, environment, args)
+			all, err := ask(c)
 			if err != nil {
 				return err
 			}
-			if running {
-				all = slices.DeleteFunc(all, func(p client.Past) bool { return !p.Ended.IsZero() })
-			}
-			if a.json {
-				return a.encode(all)
-			}
-			return a.services(all)
+			return a.services(all, running)
 		},
 	}
 	cmd.Flags().StringVarP(&environment, "environment", "e", "", "of this environment alone")
@@ -51,21 +56,14 @@ func (a *app) get() *cobra.Command {
 	return cmd
 }
 
-func newest(ctx context.Context, c *client.Client, environment string, args []string) ([]client.Past, error) {
-	if len(args) == 0 {
-		if environment != "" && !plan.IsLabel(environment) {
-			return nil, fmt.Errorf("%q is not an environment: write it as plans do, such as production", environment)
-		}
-		return c.Releases(ctx, environment)
+// services is a line for each of them, of all or of those that run.
+func (a *app) services(all []client.Past, running bool) error {
+	if running {
+		all = slices.DeleteFunc(all, func(p client.Past) bool { return !p.Ended.IsZero() })
 	}
-	lane, err := client.ParseLane(args[0])
-	if err != nil {
-		return nil, err
+	if a.json {
+		return a.encode(all)
 	}
-	return c.History(ctx, lane, 1)
-}
-
-func (a *app) services(all []client.Past) error {
 	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "SERVICE\tRELEASE\tPHASE\tWEIGHT\tSTARTED\tBY\tIMAGE")
 	for _, p := range all {

@@ -128,7 +128,11 @@ func (a *app) status() *cobra.Command {
 				if a.json {
 					return a.encode(s)
 				}
-				return a.print("%s", view.Screen(s, a.Now()))
+				messages, err := c.Messages(cmd.Context(), s)
+				if err != nil {
+					return err
+				}
+				return a.print("%s", view.Draw(view.Frame{Status: s, Dead: messages.Dead(), Now: a.Now()}))
 			})
 		},
 	}

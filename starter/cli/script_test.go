@@ -17,11 +17,14 @@ import (
 var update = flag.Bool("update", false, "write what the scripts expect anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"slipway": func() {
-		os.Exit(cli.Run(context.Background(), cli.Terminal{
-			In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now, User: "alice",
-		}, os.Args[1:]))
-	}})
+	as := func(name string) func() {
+		return func() {
+			os.Exit(cli.Run(context.Background(), cli.Terminal{
+				In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now, User: "alice", Name: name,
+			}, os.Args[1:]))
+		}
+	}
+	testscript.Main(m, map[string]func(){"slipway": as("slipway"), "kubectl-slipway": as("/usr/local/bin/kubectl-slipway")})
 }
 
 // TestScripts runs the command line as people do, where no Temporal is.

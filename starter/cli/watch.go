@@ -172,7 +172,11 @@ func (d *drawing) draw(s workflows.Status, waiting *workflows.Place) error {
 // screen draws over what was drawn before.
 func (d *drawing) screen() error {
 	d.frame.Now, d.frame.Keys, d.frame.Said = d.Now(), d.raw, d.pad.says()
-	picture := view.Draw(d.frame)
+	var size view.Size
+	if d.Size != nil {
+		size.Width, size.Height = d.Size()
+	}
+	picture := view.Fit(d.frame, size)
 	text := erase(d.lines) + picture
 	if d.raw {
 		text = strings.ReplaceAll(text, "\n", "\r\n")

@@ -3,8 +3,11 @@
 package view_test
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/slipwayhq/slipway/starter/view"
 	"github.com/slipwayhq/slipway/workflows"
@@ -68,4 +71,16 @@ func TestADescriptionHasTheMessagesAndTheStory(t *testing.T) {
 		{Key: "checkout-abc123/gate/1", Receiver: "chat", State: workflows.OnItsWay, At: began.Add(time.Minute)},
 	}}
 	golden(t, "description", view.Describe(view.Frame{Status: s, Dead: m.Dead(), Now: began.Add(4*time.Minute + 30*time.Second)}, m))
+}
+
+func TestAPictureFitsItsTerminal(t *testing.T) {
+	s := base()
+	atStep(&s)
+	f := view.Frame{Status: s, Sight: sight(), Now: began.Add(4*time.Minute + 30*time.Second), Keys: true}
+	golden(t, "fit-pods-counted", view.Fit(f, view.Size{Width: 60, Height: 25}))
+	golden(t, "fit-the-end", view.Fit(f, view.Size{Width: 40, Height: 8}))
+	require.Equal(t, view.Draw(f), view.Fit(f, view.Size{}))
+	for height := 2; height < 60; height++ {
+		require.Less(t, strings.Count(view.Fit(f, view.Size{Width: 80, Height: height}), "\n"), height)
+	}
 }

@@ -69,7 +69,7 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 	}
 	c.from = c.after.Add(-warmUp - time.Minute - c.interval)
 	for i, side := range []side{stableOf(in.Route), candidateOf(in.Route)} {
-		if side.service == "" {
+		if side.service == "" && side.deployment == "" {
 			continue
 		}
 		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", p.all(in.Route, side), now.Sub(c.from).Milliseconds()))

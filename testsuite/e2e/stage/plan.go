@@ -26,6 +26,10 @@ type Quick struct {
 	Bake, AskWithin, ReadyWithin string
 	// Settle; default swap.
 	Settle string
+	// Errors in YAML's flow style; default: so large a margin that a few requests prove a candidate acceptable.
+	Errors string
+	// Patience; default 8s. Preset; default traefik.
+	Patience, Preset string
 	// Deployment, Service and Route that the plan names; default: the shop's own.
 	Deployment, Service, Route string
 	// Name of the plan; default: the shop's.
@@ -34,6 +38,8 @@ type Quick struct {
 	Lane string
 	// AlsoSwitch are Services in YAML's flow style, such as "metrics, admin".
 	AlsoSwitch string
+	// Notifications in YAML's flow style, such as "[{to: [chat]}]"; default none.
+	Notifications string
 }
 
 // Holding are steps of the given weights with one hold.
@@ -57,13 +63,16 @@ spec:
   strategy: {%[5]s, bake: %[6]s, settle: %[13]s, readyWithin: %[7]s, settleWithin: 20s}}
   analysis:
     %[8]s
-    warmUp: 1s
+    warmUp: 100ms
     interval: 1s
+    block: 1s
+    soak: 1s
+    history: 1m
     window: %[10]s
-    minRequests: 20
-    patience: 5s
+    minRequests: 10
+    patience: %[15]s
     askWithin: %[9]s
-    errors: {tolerate: 1.25x}
+    errors: {%[16]s}
   lane: %[12]s
 `
 
@@ -84,12 +93,16 @@ spec:
       checks: [{name: version, url: %[2]s/, headers: {Host: %[3]s}, contains: %[4]s, within: 5s}]
   analysis:
     source: {prometheus: {preset: traefik}}
-    warmUp: 1s
+    warmUp: 100ms
     interval: 1s
+    block: 1s
+    soak: 1s
+    history: 1m
     window: 3s
-    minRequests: 20
-    patience: 5s
+    minRequests: 10
+    patience: 8s
     askWithin: 30s
+    errors: {margin: 5}
   lane: %[6]s
 `
 
@@ -108,7 +121,7 @@ func (p *Shop) Plan(q Quick) (string, error) {
 		// What stable does is measured for one window before the switch.
 		strategy, window = "blueGreen: {"+strings.TrimSpace(q.BlueGreen), "5s"
 	}
-	traffic, source := p.front.traffic(cmp.Or(q.Route, p.Name)), "source: {prometheus: {preset: traefik}}"
+	traffic, source := p.front.traffic(cmp.Or(q.Route, p.Name)), "source: {prometheus: {preset: "+cmp.Or(q.Preset, "traefik")+"}}"
 	switch {
 	case q.Selector:
 		traffic, source = "service: {}", "source: {}"
@@ -117,7 +130,11 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	}
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window,
-		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane), cmp.Or(q.Settle, "swap"), q.AlsoSwitch)
+		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane), cmp.Or(q.Settle, "swap"), q.AlsoSwitch,
+		cmp.Or(q.Patience, "8s"), cmp.Or(q.Errors, "margin: 30"))
+	if q.Notifications != "" {
+		text += "  notifications: " + q.Notifications + "\n"
+	}
 	return p.write(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
 }
 

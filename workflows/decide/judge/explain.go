@@ -99,7 +99,7 @@ func (s *State) seen(p *Settings, metric int) string {
 		return fmt.Sprintf("%s; up to %s is acceptable by what stable did before", text, percent(m.ceiling))
 	}
 	text += ", stable " + ofRequests(o.y, o.nb)
-	if i, ok := s.ratio(m, metric); ok {
+	if i, ok := s.Ratio(p, metric); ok {
 		text += ": "
 		if !math.IsInf(i.Ratio, 0) {
 			text += times(i.Ratio) + ", "
@@ -109,13 +109,13 @@ func (s *State) seen(p *Settings, metric int) string {
 	return text
 }
 
-// ratio is the always-valid interval over all steps.
-func (s *State) ratio(m *Metric, metric int) (Interval, bool) {
+// Ratio is the always-valid interval of a metric's ratio, over all steps; false while there is nothing to say.
+func (s *State) Ratio(p *Settings, metric int) (Interval, bool) {
 	all := make([]outcome, 0, len(s.Steps))
 	for i := range s.Steps {
 		all = append(all, s.Steps[i].Sums[metric].outcome())
 	}
-	return interval(all, m.Phi)
+	return interval(all, p.Metrics[metric].Phi)
 }
 
 // absolute is the sentence of a catastrophe.

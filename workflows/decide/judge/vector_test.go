@@ -144,7 +144,7 @@ func expectation(o outcome, null limit, pc, pb, p, c float64) float64 {
 
 func TestNoFactorWinsOnAverageWhereTheCandidateKeepsTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := outcome{nc: rapid.Float64Range(1, 1e4).Draw(t, "nc"), nb: rapid.Float64Range(1, 1e5).Draw(t, "nb")}
+		o := outcome{nc: rapid.Float64Range(1, 1e4).Draw(t, "nc"), nb: rapid.Float64Range(1, 1e4).Draw(t, "nb")}
 		null := limit{rapid.Float64Range(1, 4).Draw(t, "ratio"), rapid.Float64Range(0, .05).Draw(t, "margin")}
 		p := math.Exp(rapid.Float64Range(-9, math.Log(.2)).Draw(t, "p"))
 		bound := math.Min(null.rate(p), .99)
