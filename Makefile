@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit lint e2e bench bench-release bench-judge record picture
+.PHONY: build demo test unit fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -26,13 +26,25 @@ demo: build
 	bin/demo $(if $(HOLD),-hold) $(if $(STORIES),-stories=$(STORIES))
 
 ## test: everything that must be true before a change is merged
-test: unit lint e2e
+test: unit fuzz-short lint e2e
 
 ## unit: tests that need nothing but Go
 unit:
 	go test -race ./...
 	cd testsuite/sandbox && go test -race ./...
 	cd testsuite/sandbox/kube && go test -race ./meter
+
+# Each fuzz target as package:name.
+FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/access:FuzzVerify ./starter/server:FuzzStart
+FUZZTIME ?= 60s
+
+## fuzz: every fuzz target, a minute each
+fuzz:
+	set -e; for target in $(FUZZ); do go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME); done
+
+## fuzz-short: the same, ten seconds each
+fuzz-short:
+	$(MAKE) fuzz FUZZTIME=10s
 
 ## lint: the linters, and that workflow code is deterministic
 lint: bin/golangci-lint
@@ -63,6 +75,10 @@ bench-release: build
 bench-judge:
 	mkdir -p .sandbox
 	go run ./testsuite/judge -out .sandbox/judge-report.json
+
+## bench-storm: 10,000 webhooks of one event in a minute; 3 minutes
+bench-storm: build
+	bin/bench -storm
 
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build

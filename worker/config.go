@@ -20,9 +20,9 @@ type config struct {
 	Prometheus string `env:"SLIPWAY_PROMETHEUS_URL,required,notEmpty"`
 	// Listen is where health (/healthz, /readyz) and metrics (/metrics) are served.
 	Listen string `env:"SLIPWAY_LISTEN" envDefault:":8080"`
-	// Kubeconfig is a file; empty: KUBECONFIG, else the pod's service account.
+	// Kubeconfig is a kubeconfig file; empty: KUBECONFIG, else the pod's service account.
 	Kubeconfig string `env:"SLIPWAY_KUBECONFIG"`
-	// LogLevel is debug, info, warn or error.
+	// LogLevel is debug, info, warn or error; JSON on standard error.
 	LogLevel slog.Level `env:"SLIPWAY_LOG_LEVEL" envDefault:"info"`
 	// Watches is how many watches this worker follows at once, 1 to 10000.
 	Watches int `env:"SLIPWAY_WATCHES" envDefault:"1000"`
@@ -30,9 +30,10 @@ type config struct {
 	RegistryConfig string `env:"SLIPWAY_REGISTRY_CONFIG"`
 	// RegistryMirrors are asked for the digest of a tag in place of a registry, such as docker.io=https://mirror.example, several with a comma between them.
 	RegistryMirrors map[string]string `env:"SLIPWAY_REGISTRY_MIRRORS" envKeyValSeparator:"="`
-	// KubeQPS and KubeBurst limit requests per second to the Kubernetes API.
-	KubeQPS   float32 `env:"SLIPWAY_KUBE_QPS" envDefault:"50"`
-	KubeBurst int     `env:"SLIPWAY_KUBE_BURST" envDefault:"100"`
+	// KubeQPS limits requests per second to the Kubernetes API.
+	KubeQPS float32 `env:"SLIPWAY_KUBE_QPS" envDefault:"50"`
+	// KubeBurst is how many of them may come at once.
+	KubeBurst int `env:"SLIPWAY_KUBE_BURST" envDefault:"100"`
 	// ApprovalKeys are the public keys whose statements count, each written as whom it speaks for and the key:
 	// "*=slipway_pk_…" for a server that knows people, "ann=slipway_pk_…" for a person. With none, nothing that
 	// asks for approval can be approved.

@@ -25,8 +25,8 @@ type dispute struct {
 	answer string
 }
 
-// counted is what the release holds at this moment and counts on for its next weight.
-func (r *release) counted(weight int) *activities.Held {
+// relied is what the release holds at this moment and counts on for its next weight.
+func (r *release) relied(weight int) *activities.Held {
 	t := r.tracks
 	kept := func(deployment string) bool { return slices.Contains(r.anyLimit, deployment) }
 	out := activities.Held{Target: r.in.Plan.Spec.Target, Selectors: []map[string]string{t.StableSelector}, Tracks: []activities.HeldTrack{
@@ -94,7 +94,7 @@ func (r *release) takeEditsBack(ctx workflow.Context, weight int, edits []activi
 	if !slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Weight == 0 }) {
 		return nil
 	}
-	held := r.counted(weight)
+	held := r.relied(weight)
 	r.at(ctx, moment{next: "take back what somebody has changed"})
 	err := do(ctx, writing(), "Take back what somebody has changed", traffic.TakeEditsBack, activities.TakeBackIn{Write: r.write(), Held: *held})
 	if err != nil {

@@ -88,7 +88,7 @@ func TestSomebodysEditCanEndTheRelease(t *testing.T) {
 	r := prepare(t, twoSteps())
 	r.world.Keeper = scaled()
 	r.at(30*time.Minute, workflows.Abort, workflows.Command{ID: "1", By: "ann", Reason: "they need it so"})
-	r.run().undone("aborted by ann: they need it so")
+	r.run().undone("aborted by ann (unverified): they need it so")
 }
 
 func TestAnEditThatNobodyDecidesOnIsUndoneInTheEnd(t *testing.T) {

@@ -155,7 +155,7 @@ func TestAnOverrideLiftsTheFreezesOfItsMomentAndNoLaterOne(t *testing.T) {
 		require.NoError(t, accepted.err)
 		require.Equal(t, 2*time.Hour, r.when("weight 10 %"))
 		require.GreaterOrEqual(t, r.when("weight 100 %"), 11*time.Hour, "the later freeze holds")
-		require.Equal(t, 1, r.said("override by carol: said carol"))
+		require.Equal(t, 1, r.said("override by carol (slack): said carol"))
 	})
 	t.Run("from the beginning", func(t *testing.T) {
 		r := prepare(t, twoSteps())

@@ -11,8 +11,12 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 )
 
-// MemoKey is the memo of an intake that tells what its ID is a hash of.
-const MemoKey = "key"
+// The memo of an intake, beside that of a release: MemoKey tells what its ID is a hash of, MemoService is
+// "environment/name".
+const (
+	MemoKey     = "key"
+	MemoService = "service"
+)
 
 // PlaceArriving is the state of a release whose event was taken and that its lane does not know yet.
 const PlaceArriving = "arriving"

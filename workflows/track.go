@@ -150,7 +150,7 @@ func (r *release) serve(ctx workflow.Context, next, summary string, in activitie
 		in.Write = r.write()
 		shift := activities.ShiftTrafficIn{SetTrafficWeightIn: in, Deadline: deadline}
 		if in.Weight > 0 {
-			shift.Held = r.counted(in.Weight)
+			shift.Held = r.relied(in.Weight)
 		}
 		s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, shift)
 		switch {

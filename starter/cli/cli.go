@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
-		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey(), a.slack(), a.get(), a.describe(), a.logs(), a.diff())
+		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey(), a.slack(), a.serve(), a.token(), a.get(), a.describe(), a.logs(), a.diff())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},
 		{workflows.Reject, "Answer what a release asks for with a no; it is undone"},

@@ -124,6 +124,19 @@ type Overrides struct {
 // that nobody could report to.
 func (o Order) Check() error { return errors.Join(pinned(o.Image), traceable(o.Source)) }
 
+// CheckName refuses an image that has neither tag nor digest, or that is none. What [Client.Take] is given may
+// have a tag alone.
+func (o Order) CheckName() error {
+	ref, err := reference.ParseNormalizedNamed(o.Image)
+	if err != nil {
+		return fmt.Errorf("image %q: %w", o.Image, err)
+	}
+	if reference.IsNameOnly(ref) {
+		return fmt.Errorf("image %q has neither tag nor digest: write it with one, such as %s@sha256:…", o.Image, ref)
+	}
+	return nil
+}
+
 // Release hands a release to its lane and returns where it stands there. An image that is not pinned by
 // digest is refused, and so is what the lane refuses.
 func (c *Client) Release(ctx context.Context, o Order) (workflows.Place, error) {

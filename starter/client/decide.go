@@ -63,8 +63,8 @@ func (c *Client) Decide(ctx context.Context, d Decision) (Decided, error) {
 	}
 	needed := workflows.NeedsStatement(d.Command)
 	if needed && c.key.IsZero() {
-		return Decided{}, fmt.Errorf("%s %s: it counts only with a signed statement; set SLIPWAY_APPROVAL_KEY to a key that the workers trust (see `slipway key`), or decide in Slack",
-			d.Command, d.Lane)
+		return Decided{}, &RefusedError{fmt.Sprintf("%s %s: it counts only with a signed statement; set SLIPWAY_APPROVAL_KEY to a key that the workers trust (see `slipway key`), or decide in Slack",
+			d.Command, d.Lane)}
 	}
 	now, err := c.look(ctx, d.Lane, needed)
 	if late := overtaken(d, now); err == nil && late != nil {

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/slipwayhq/slipway/workflows"
@@ -68,7 +69,7 @@ func (c *Client) Take(ctx context.Context, r Request) (Taken, error) {
 		ID: workflows.IntakeID(id), TaskQueue: workflows.TaskQueue, WorkflowExecutionTimeout: arrivesWithin, WorkflowTaskTimeout: 2 * time.Second,
 		WorkflowIDReusePolicy: reuse, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary: id + ": " + r.Image + ", by " + r.By,
-		Memo:          map[string]any{workflows.MemoID: id, workflows.MemoImage: r.Image, workflows.MemoBy: r.By, workflows.MemoKey: r.Key},
+		Memo:          map[string]any{workflows.MemoID: id, workflows.MemoImage: r.Image, workflows.MemoBy: r.By, workflows.MemoKey: r.Key, workflows.MemoService: lane.String()},
 	}, workflows.Intake, workflows.IntakeIn{Key: r.Key, URL: r.URL, Submission: workflows.Submission{
 		Workflow: workflows.Workflow(r.Plan.Spec.Strategy), PlanHash: hash, Hotfix: r.Hotfix, Override: r.Quarantine, Event: r.Event,
 		Release: workflows.ReleaseIn{ID: id, Plan: r.Plan, Image: r.Image, PlanHash: hash, RequestedBy: r.By, OverrideFreeze: r.Freeze},
@@ -91,8 +92,13 @@ func (c *Client) known(ctx context.Context, id string, r Request) (Taken, error)
 	if err != nil {
 		return Taken{}, explain(err, laneOf(r.Plan))
 	}
-	before := past(found.GetWorkflowExecutionInfo())
-	if before.ID != id || before.Image != r.Image {
+	info := found.GetWorkflowExecutionInfo()
+	var service string
+	if payload := info.GetMemo().GetFields()[workflows.MemoService]; payload != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(payload, &service) // what cannot be read is another one
+	}
+	before := past(info)
+	if before.Image != r.Image || service != laneOf(r.Plan).String() {
 		return Taken{}, &UsedError{ID: before.ID}
 	}
 	return Taken{ID: id, Known: true}, nil

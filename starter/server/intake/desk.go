@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ import (
 
 // What a desk bounds.
 const (
-	// answerWithin is when a sender has its answer, whatever Temporal is doing.
-	answerWithin = 400 * time.Millisecond
+	// AnswerWithin is when a sender has its answer, whatever Temporal is doing.
+	AnswerWithin = 400 * time.Millisecond
 	// handOverWithin is how long a hand-over may take that nobody waits for any more. The next delivery of the
 	// event finds what became of it.
 	handOverWithin = 5 * time.Second
@@ -101,15 +102,27 @@ func (d *Desk) Event(ctx context.Context, e sender.Event, maxAge time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	var out []Receipt
-	for _, r := range requests {
-		receipt, err := d.Request(ctx, r)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, receipt)
+	receipts, errs := make([]Receipt, len(requests)), make([]error, len(requests))
+	var wait sync.WaitGroup
+	for i, r := range requests {
+		wait.Go(func() { receipts[i], errs[i] = d.Request(ctx, r) })
 	}
-	return out, nil
+	wait.Wait()
+	var out []Receipt
+	for i := range requests {
+		if errs[i] == nil {
+			out = append(out, receipts[i])
+		}
+	}
+	return out, firstOf(errs)
+}
+
+func firstOf(errs []error) error {
+	i := slices.IndexFunc(errs, func(err error) bool { return err != nil })
+	if i < 0 {
+		return nil
+	}
+	return errs[i]
 }
 
 // requests are the releases that an event asks for.
@@ -134,6 +147,23 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 		return out, nil
 	}
 	return nil, d.unmatched(e, why)
+}
+
+// Job hands over the release that a CI job asks for by its token, if a trigger of the plan takes it. The
+// token counts once. The error is a *sender.Answer.
+func (d *Desk) Job(ctx context.Context, p plan.Plan, e sender.Event) (Receipt, error) {
+	fit, ours := first(p, e)
+	service := p.Metadata.Environment + "/" + p.Metadata.Name
+	switch {
+	case !ours && fit.Why == "":
+		return Receipt{}, &sender.Answer{Status: http.StatusForbidden, Text: fmt.Sprintf(
+			"the plan of %s has no trigger for %s of %s: nothing was started", service, e.Repository, e.Sender)}
+	case fit.Why != "":
+		return Receipt{}, &sender.Answer{Status: http.StatusForbidden, Text: "nothing was started. " + service + ": " + fit.Why}
+	}
+	return d.Request(ctx, client.Request{
+		Order: client.Order{Plan: p, Image: fit.Image, By: e.By}, Key: e.Sender + " " + e.Key, Event: e.At, URL: e.URL, Once: true,
+	})
 }
 
 // first is the first trigger of a plan that fits, or why the last one does not. Ours is false where none is
@@ -209,7 +239,7 @@ func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, er
 		return client.Taken{}, errBusy
 	}
 	d.waits.Add(1)
-	landed := d.group.DoChan(r.Key+" "+r.Image, func() (any, error) {
+	landed := d.group.DoChan(identity(r), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverWithin)
 		defer cancel()
 		taken, err := d.taker.Take(ctx, r)
@@ -224,24 +254,26 @@ func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, er
 		result <- <-landed
 		<-d.flights
 	}()
-	late := time.NewTimer(answerWithin)
-	defer late.Stop()
+	ctx, cancel := context.WithTimeout(ctx, AnswerWithin)
+	defer cancel()
 	select {
 	case one := <-result:
 		taken, _ := one.Val.(client.Taken)
-		taken.Known = taken.Known || one.Shared
 		return taken, one.Err
-	case <-late.C:
-		return client.Taken{}, errLate
 	case <-ctx.Done():
-		return client.Taken{}, ctx.Err()
+		return client.Taken{}, errLate
 	}
+}
+
+// identity is all that two requests must have in common to be one.
+func identity(r client.Request) string {
+	return r.Plan.Metadata.Environment + "/" + r.Plan.Metadata.Name + " " + r.Image + " " + r.Key
 }
 
 func (d *Desk) remembered(r client.Request) (client.Taken, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m, ok := d.recent[r.Key+" "+r.Image]
+	m, ok := d.recent[identity(r)]
 	if !ok || d.now().After(m.until) {
 		return client.Taken{}, false
 	}
@@ -256,5 +288,5 @@ func (d *Desk) remember(r client.Request, taken client.Taken) {
 	if len(d.recent) >= maxMemory {
 		clear(d.recent)
 	}
-	d.recent[r.Key+" "+r.Image] = memory{taken: taken, until: d.now().Add(rememberFor)}
+	d.recent[identity(r)] = memory{taken: taken, until: d.now().Add(rememberFor)}
 }

@@ -53,7 +53,7 @@ func (f *temporal) Take(ctx context.Context, r client.Request) (client.Taken, er
 	if id, ok := f.keys[r.Key]; ok {
 		return client.Taken{ID: id, Known: true}, nil
 	}
-	id := fmt.Sprintf("%s-%d", r.Plan.Metadata.Name, len(f.keys)+1)
+	id := r.Plan.Metadata.Name + "-" + r.Plan.Metadata.Environment
 	f.keys[r.Key] = id
 	return client.Taken{ID: id}, nil
 }
@@ -103,8 +103,8 @@ func TestAnEventStartsOneReleasePerPlanThatTakesIt(t *testing.T) {
 	require.NoError(t, err)
 	image := "ghcr.io/acme/shop:release-2-0123456"
 	require.Empty(t, cmp.Diff([]intake.Receipt{
-		{ID: "shop-1", Service: "staging/shop", Image: image, Link: "https://slipway.example/staging/shop/shop-1"},
-		{ID: "shop-2", Service: "test/shop", Image: image, Link: "https://slipway.example/test/shop/shop-2"},
+		{ID: "shop-staging", Service: "staging/shop", Image: image, Link: "https://slipway.example/staging/shop/shop-staging"},
+		{ID: "shop-test", Service: "test/shop", Image: image, Link: "https://slipway.example/test/shop/shop-test"},
 	}, got))
 }
 
@@ -126,7 +126,7 @@ func TestAStormOfOneEventIsOneReleaseAndHardlyAnyRequest(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	require.Equal(t, map[string]int{"shop-1": 1000}, ids)
+	require.Equal(t, map[string]int{"shop-staging": 1000}, ids)
 	require.Less(t, o.temporal.asked, 51)
 	before := o.temporal.asked
 	o.clock = now.Add(11 * time.Second)
@@ -147,7 +147,7 @@ func TestADeliveryIsAnsweredInTimeWhateverTemporalDoes(t *testing.T) {
 	o.Close()
 	got, err := o.Event(t.Context(), event(), time.Hour)
 	require.NoError(t, err)
-	require.Equal(t, "shop-1", got[0].ID)
+	require.Equal(t, "shop-staging", got[0].ID)
 	require.True(t, got[0].Known, "it had been handed over all the same")
 }
 

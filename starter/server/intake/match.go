@@ -23,18 +23,33 @@ type Fit struct{ Image, Why string }
 
 // Match compares an event with a trigger of its sender and repository.
 func Match(t plan.Trigger, e sender.Event) Fit {
+	if why := differs(t, e); why != "" {
+		return Fit{Why: why}
+	}
+	return image(t, e)
+}
+
+// Owns reports whether a trigger of a plan takes what a CI job brings, whatever its image is.
+func Owns(p plan.Plan, e sender.Event) bool {
+	return slices.ContainsFunc(p.Spec.Triggers, func(t plan.Trigger) bool {
+		return t.Sender == e.Sender && strings.EqualFold(t.Repository, e.Repository) && differs(t, e) == ""
+	})
+}
+
+// differs says in what an event is not what a trigger wants; empty: in nothing.
+func differs(t plan.Trigger, e sender.Event) string {
 	for _, c := range []struct{ name, want, have string }{
 		{"event", t.Event, e.Event}, {"branch", t.Branch, e.Branch}, {"tag", t.Tag, e.Tag}, {"environment", t.Environment, e.Environment},
 		{"repository ID", t.RepositoryID, e.RepositoryID}, {"owner ID", t.OwnerID, e.OwnerID},
 	} {
 		if c.want != "" && !like(c.want, c.have, c.name == "branch" || c.name == "tag") {
-			return Fit{Why: fmt.Sprintf("the %s is %q, and only %q is taken", c.name, c.have, c.want)}
+			return fmt.Sprintf("the %s is %q, and only %q is taken", c.name, c.have, c.want)
 		}
 	}
 	if t.Workflow != "" && !slices.Contains(e.Workflows, t.Workflow) {
-		return Fit{Why: fmt.Sprintf("the workflow is %q, and only %q is taken", strings.Join(e.Workflows, ", "), t.Workflow)}
+		return fmt.Sprintf("the workflow is %q, and only %q is taken", strings.Join(e.Workflows, ", "), t.Workflow)
 	}
-	return image(t, e)
+	return ""
 }
 
 // like compares a value with what a plan wants; a pattern's * stands for anything but a slash.

@@ -47,7 +47,7 @@ func (c CloudEvents) Read(d Delivery) ([]Event, error) {
 	}
 	var t Told
 	if len(in.Data) > 0 {
-		if err := strictly(in.Data, &t); err != nil {
+		if err := Strictly(in.Data, &t); err != nil {
 			return nil, err
 		}
 	}

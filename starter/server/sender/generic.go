@@ -39,7 +39,7 @@ type Told struct {
 // Read implements Sender.
 func (g Generic) Read(d Delivery) ([]Event, error) {
 	var t Told
-	if err := strictly(d.Body, &t); err != nil {
+	if err := Strictly(d.Body, &t); err != nil {
 		return nil, err
 	}
 	if t.Repository == "" {
@@ -57,8 +57,9 @@ func (t Told) event(sender, event string, d Delivery) Event {
 	}
 }
 
-// strictly reads a body of our own making, in which a field that nobody knows is a mistake.
-func strictly(body []byte, to any) error {
+// Strictly reads a body of our own making, in which a field that nobody knows is a mistake. The error is
+// an *Answer.
+func Strictly(body []byte, to any) error {
 	if depth(body) > maxDepth {
 		return unreadable("the body is nested more than %d deep", maxDepth)
 	}

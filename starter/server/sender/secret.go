@@ -129,6 +129,17 @@ func (s Secrets) CheckStandard() error {
 	return nil
 }
 
+// CheckSigning is CheckStandard for the secrets that say that they are such: the others are plain tokens.
+func (s Secrets) CheckSigning() error {
+	var signing Secrets
+	for _, secret := range s {
+		if strings.HasPrefix(secret, signingPrefix) {
+			signing = append(signing, secret)
+		}
+	}
+	return signing.CheckStandard()
+}
+
 // standard checks a message by https://www.standardwebhooks.com: its identity, its time and its body are
 // signed together, by any of the signatures of the list.
 func (s Secrets) standard(d Delivery) error {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the figures that the documentation promises, on a sandbox of its own. It prints
-// them beside their limits, writes them as bench-report.json (bench-release-report.json with -releases), and fails when one is missed.
+// them beside their limits, writes them as bench-report.json (bench-release-report.json with -releases,
+// bench-storm-report.json with -storm), and fails when one is missed.
 package main
 
 import (
@@ -33,13 +34,14 @@ func (f Figure) missed() bool { return f.Value > f.Limit }
 
 func main() {
 	var repository, dir string
-	var releases bool
+	var m measures
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
 	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
-	flag.BoolVar(&releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
+	flag.BoolVar(&m.releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
+	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks instead: 2 minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := run(ctx, repository, dir, releases)
+	err := run(ctx, repository, dir, m)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -47,7 +49,21 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, repository, dir string, releases bool) (err error) {
+// measures are what is measured in place of the common figures.
+type measures struct{ releases, storm bool }
+
+// all are the measurements, and the name of their report.
+func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error), string) {
+	switch {
+	case m.releases:
+		return []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
+	case m.storm:
+		return []func(context.Context, *stage.Stage) ([]Figure, error){storm}, "bench-storm-report.json"
+	}
+	return []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts, approvals}, "bench-report.json"
+}
+
+func run(ctx context.Context, repository, dir string, m measures) (err error) {
 	state, err := filepath.Abs(filepath.Join(dir, "bench"))
 	if err != nil {
 		return fmt.Errorf("find directory: %w", err)
@@ -61,10 +77,7 @@ func run(ctx context.Context, repository, dir string, releases bool) (err error)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	figures := []Figure{{"sandbox ready", s.Ready, 15, "s"}}
-	all, file := []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts, approvals}, "bench-report.json"
-	if releases {
-		all, file = []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
-	}
+	all, file := m.all()
 	for _, measure := range all {
 		some, err := measure(ctx, s)
 		if err != nil {

@@ -21,17 +21,21 @@ import (
 	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
-// readyWithin bounds the wait for a worker.
+// readyWithin bounds the wait for a program.
 const readyWithin = 30 * time.Second
 
-// Worker is a worker process.
-type Worker struct {
+// Program is a process of Slipway that serves its health.
+type Program struct {
+	name string
 	// URL serves its health and metrics; Log is a file.
 	URL, Log string
 
 	cmd  *exec.Cmd
 	done chan error
 }
+
+// Worker is a worker process.
+type Worker = Program
 
 // WorkerOptions of a worker.
 type WorkerOptions struct {
@@ -53,51 +57,56 @@ func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, erro
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{URL: "http://" + address, Log: filepath.Join(s.Logs, "worker.log"), done: make(chan error, 1)}
-	log, err := os.OpenFile(w.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open worker's log: %w", err)
-	}
-	defer func() { _ = log.Close() }() // the worker has its own copy
 	environment := map[string]string{
 		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus, "TEMPORAL_ADDRESS": s.Temporal,
-		"SLIPWAY_APPROVAL_KEYS": statement.Trusted{Public: s.Key.Public(), For: statement.Anybody}.String(),
+		"SLIPWAY_APPROVAL_KEYS":    statement.Trusted{Public: s.Key.Public(), For: statement.Anybody}.String(),
+		"SLIPWAY_REGISTRY_MIRRORS": s.Registry.mirror(),
 	}
 	maps.Copy(environment, o.Env)
-	w.cmd = exec.Command(filepath.Join(s.Bin, "worker"))
+	return s.start(ctx, &Program{name: "worker", URL: "http://" + address, cmd: exec.Command(filepath.Join(s.Bin, "worker"))}, environment)
+}
+
+// start starts a program and returns when it is ready.
+func (s *Stage) start(ctx context.Context, w *Program, environment map[string]string) (*Program, error) {
+	w.Log, w.done = filepath.Join(s.Logs, w.name+".log"), make(chan error, 1)
+	log, err := os.OpenFile(w.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open log of %s: %w", w.name, err)
+	}
+	defer func() { _ = log.Close() }() // the program has its own copy
 	w.cmd.Env, w.cmd.Stdout, w.cmd.Stderr = pairs(environment), log, log
 	if err := sandbox.StartTied(w.cmd, w.done); err != nil {
-		return nil, fmt.Errorf("start worker: %w", err)
+		return nil, fmt.Errorf("start %s: %w", w.name, err)
 	}
 	return w, w.awaitReady(ctx)
 }
 
-func (w *Worker) awaitReady(ctx context.Context) error {
+func (w *Program) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	err := Await(ctx, func(ctx context.Context) error {
 		if !w.Alive() {
-			return fmt.Errorf("the worker has ended; see %s", w.Log)
+			return fmt.Errorf("it has ended; see %s", w.Log)
 		}
 		_, err := get(ctx, w.URL+"/readyz")
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("wait for worker: %w (its log: %s)", err, w.Log)
+		return fmt.Errorf("wait for %s: %w (its log: %s)", w.name, err, w.Log)
 	}
 	return nil
 }
 
 // Alive reports whether the process runs.
-func (w *Worker) Alive() bool { return len(w.done) == 0 }
+func (w *Program) Alive() bool { return len(w.done) == 0 }
 
 // Pid of the process.
-func (w *Worker) Pid() int { return w.cmd.Process.Pid }
+func (w *Program) Pid() int { return w.cmd.Process.Pid }
 
 // Kill sends SIGKILL and returns when the process is dead.
-func (w *Worker) Kill() error {
+func (w *Program) Kill() error {
 	if err := w.cmd.Process.Kill(); err != nil {
-		return fmt.Errorf("kill worker: %w", err)
+		return fmt.Errorf("kill %s: %w", w.name, err)
 	}
 	w.done <- <-w.done // it stays dead for Alive
 	return nil

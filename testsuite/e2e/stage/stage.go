@@ -49,6 +49,8 @@ type Stage struct {
 	Worker *Worker
 	// Key is that of a server which the worker trusts, and with which the command line signs.
 	Key statement.Private
+	// Registry knows the tags of images.
+	Registry *Registry
 
 	admin *rest.Config
 }
@@ -67,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Stage, error) {
 
 // OpenWithoutWorker starts a sandbox and gives the worker's service account its rights.
 func OpenWithoutWorker(ctx context.Context, o Options) (*Stage, error) {
-	s := &Stage{Repository: o.Repository, Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin")}
+	s := &Stage{Repository: o.Repository, Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin"), Registry: openRegistry()}
 	for _, name := range []string{"driver", "worker", "slipway"} {
 		if _, err := os.Stat(filepath.Join(s.Bin, name)); err != nil {
 			return nil, fmt.Errorf("find programs: %w; run `make build`", err)

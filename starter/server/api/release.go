@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/shelf"
+	"github.com/slipwayhq/slipway/workflows"
+)
+
+// StartRequest asks for a release.
+type StartRequest struct {
+	// Service as "environment/name".
+	Service string `json:"service"`
+	// Image by its digest, or by a tag, whose digest is then looked up once. A CI job whose trigger makes the
+	// tag itself leaves it out.
+	Image string `json:"image,omitempty"`
+	// Hotfix goes before everything that waits; what runs is undone.
+	Hotfix bool `json:"hotfix,omitempty"`
+	// Override says why an image in quarantine, or a release in the cool-down, is good now.
+	Override string `json:"override,omitempty"`
+	// OverrideFreeze says why the freezes of this moment do not count.
+	OverrideFreeze string `json:"overrideFreeze,omitempty"`
+	// URL that people can look at.
+	URL string `json:"url,omitempty"`
+}
+
+// HowToken is how somebody is recognised who has a token of the API.
+const HowToken = "token"
+
+// CommandRequest tells a release something.
+type CommandRequest struct {
+	// Reason in plain words; it is kept with the release.
+	Reason string `json:"reason,omitempty"`
+	// Where is what was looked at, as the release's status calls it, such as "question 1.1": a decision about
+	// anything else is refused. Empty: whatever the release asks for now.
+	Where string `json:"where,omitempty"`
+}
+
+// Release is how a release is. Place is set while it has not begun, Status from then on.
+type Release struct {
+	Place  *workflows.Place  `json:"place,omitempty"`
+	Status *workflows.Status `json:"status,omitempty"`
+}
+
+// PlanFile is one file of the plans.
+type PlanFile struct {
+	File string `json:"file"`
+	// Service as "environment/name"; empty where the file could not be read.
+	Service string `json:"service,omitempty"`
+	// Strategy of the plan.
+	Strategy string `json:"strategy,omitempty"`
+	// Triggers is how many it has.
+	Triggers int `json:"triggers"`
+	// Error says what is wrong with it; empty: nothing.
+	Error string `json:"error,omitempty"`
+}
+
+func (a *API) listPlans(_ http.ResponseWriter, c *Call) (any, error) {
+	out := []PlanFile{}
+	for _, e := range a.Plans.Entries() {
+		if f := planFile(e); f.Service == "" || c.Caller.May(access.Read, f.Service) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+func planFile(e shelf.Entry) PlanFile {
+	f := PlanFile{File: e.File, Error: e.Error}
+	if e.Plan.Metadata.Name != "" {
+		f.Service, f.Strategy, f.Triggers = e.Name(), e.Plan.Spec.Strategy.Name(), len(e.Plan.Spec.Triggers)
+	}
+	return f
+}
+
+func (a *API) start(_ http.ResponseWriter, c *Call) (any, error) {
+	in := c.In.(*StartRequest)
+	if _, err := client.ParseLane(in.Service); err != nil {
+		return nil, fail(http.StatusBadRequest, "service: %v", err)
+	}
+	if c.Job == nil && !c.Caller.May(access.Start, in.Service) {
+		return nil, forbidden(c.Caller, access.Start, in.Service)
+	}
+	p, ok := a.Plans.Plan(in.Service)
+	if !ok {
+		return nil, fail(http.StatusNotFound, "there is no plan of %s, or it is broken; see /api/v1/plans", in.Service)
+	}
+	if c.Job != nil {
+		return a.startByJob(c, in)
+	}
+	order := client.Order{Plan: p, Image: in.Image, By: c.By(), Hotfix: in.Hotfix, Overrides: client.Overrides{Quarantine: in.Override, Freeze: in.OverrideFreeze}}
+	if err := order.CheckName(); err != nil {
+		return nil, fail(http.StatusBadRequest, "%v", err)
+	}
+	key := cmp.Or(c.Header.Get("Idempotency-Key"), newKey())
+	return a.Desk.Request(c.Context(), client.Request{Order: order, Key: in.Service + " api " + c.Caller.Name + " " + key, URL: in.URL})
+}
+
+// startByJob starts what a trigger of the plan takes from the job, and nothing that a person would have to
+// answer for.
+func (a *API) startByJob(c *Call, in *StartRequest) (any, error) {
+	if in.Hotfix || in.Override != "" || in.OverrideFreeze != "" {
+		return nil, fail(http.StatusForbidden, "the token of a CI job starts no hotfix and overrides nothing; a person with a token of Slipway's own does")
+	}
+	p, _ := a.Plans.Plan(in.Service)
+	e := *c.Job
+	e.Image, e.URL = in.Image, cmp.Or(in.URL, e.URL)
+	return a.Desk.Job(c.Context(), p, e)
+}
+
+func (a *API) list(_ http.ResponseWriter, c *Call) (any, error) {
+	limit := 20
+	if text := c.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, fail(http.StatusBadRequest, "limit %q: write a number from 1 to 1000", text)
+		}
+		limit = n
+	}
+	return a.Releases.History(c.Context(), c.Lane(), limit)
+}
+
+func (a *API) get(_ http.ResponseWriter, c *Call) (any, error) {
+	return a.find(c.Context(), c.Lane(), c.Release())
+}
+
+func (a *API) find(ctx context.Context, l client.Lane, id string) (Release, error) {
+	s, place, err := a.Releases.Find(ctx, l, id)
+	if err != nil {
+		return Release{}, err
+	}
+	if place != nil {
+		return Release{Place: place}, nil
+	}
+	return shown(s), nil
+}
+
+// shown is a status whose lists are lists, also where nothing is in them.
+func shown(s workflows.Status) Release {
+	if s.Track == nil {
+		s.Track = []workflows.StepStatus{}
+	}
+	if s.Log == nil {
+		s.Log = []workflows.Event{}
+	}
+	return Release{Status: &s}
+}
+
+// tell gives a command. An abort of what only waits is a withdrawal.
+func (a *API) tell(c *Call, name string) (any, error) {
+	in := c.In.(*CommandRequest)
+	needing := map[string]string{workflows.Abort: "an abort", workflows.Reject: "a reject"}
+	if what, ok := needing[name]; ok && in.Reason == "" {
+		return nil, fail(http.StatusBadRequest, "%s needs a reason", what)
+	}
+	now, err := a.find(c.Context(), c.Lane(), c.Release())
+	switch {
+	case err != nil:
+		return nil, err
+	case now.Place != nil && now.Place.State == workflows.PlaceQueued && name == workflows.Abort:
+		err = a.Releases.Withdraw(c.Context(), c.Lane(), workflows.Withdrawal{ID: now.Place.ID, By: c.By(), Reason: in.Reason})
+		if err != nil {
+			return nil, err
+		}
+		return a.find(c.Context(), c.Lane(), c.Release())
+	case now.Place != nil:
+		return nil, fail(http.StatusConflict, "%s has not begun: %s", c.Release(), now.Place.Reason)
+	}
+	decided, err := a.Releases.Decide(c.Context(), client.Decision{
+		Lane: c.Lane(), Command: name, Who: c.By(), How: HowToken, Reason: in.Reason,
+		ID: cmp.Or(c.Header.Get("Idempotency-Key"), newKey()), Release: now.Status.ID, Where: in.Where,
+	})
+	if decided.Queued {
+		return now, nil
+	}
+	return shown(decided.Status), err
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/intake"
+	"github.com/slipwayhq/slipway/starter/server/sender"
+)
+
+// maxBody of a request in bytes.
+const maxBody = 64 << 10
+
+// Route is one operation.
+type Route struct {
+	Method, Path string
+	// Name of the operation, and what it does in one sentence.
+	Name, Summary string
+	// Right that the caller needs for the service in the path; empty: anybody may call it.
+	Right access.Right
+	// In is a pointer to the body that is read, Out a value of what is answered; nil: none.
+	In  func() any
+	Out any
+	// Status of success.
+	Status int
+	// Streams answers with server-sent events, each with an Out.
+	Streams bool
+	// Serve carries it out. An error that is a *sender.Answer says its status itself.
+	Serve func(w http.ResponseWriter, c *Call) (any, error)
+}
+
+// Call is one request.
+type Call struct {
+	*http.Request
+	// Caller is the zero value where the route needs no right, or where Job is set.
+	Caller access.Caller
+	// Job is the CI job that calls, for the one route that takes such.
+	Job *sender.Event
+	// In is the body, as the route's In made it.
+	In any
+}
+
+// Lane of the path.
+func (c *Call) Lane() client.Lane {
+	return client.Lane{Environment: c.PathValue("environment"), Name: c.PathValue("service")}
+}
+
+// Release is the ID of the path.
+func (c *Call) Release() string { return c.PathValue("release") }
+
+// By is who calls, as it is kept with the release.
+func (c *Call) By() string {
+	if c.Job != nil {
+		return c.Job.By
+	}
+	return "token:" + c.Caller.Name
+}
+
+// Failure is the body of every answer that is none of success.
+type Failure struct {
+	// Error says what happened, what was done about it, and what to do.
+	Error string `json:"error"`
+}
+
+func fail(status int, format string, args ...any) error {
+	return &sender.Answer{Status: status, Text: fmt.Sprintf(format, args...)}
+}
+
+// Handler checks who calls, reads the body, and answers.
+func (a *API) handler(r Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		out, err := a.serve(w, req, r)
+		switch {
+		case err != nil:
+			a.refuse(w, req, r, err)
+		case !r.Streams:
+			Write(w, r.Status, out)
+		}
+	})
+}
+
+func (a *API) serve(w http.ResponseWriter, req *http.Request, r Route) (any, error) {
+	c := &Call{Request: req}
+	if lane := c.Lane(); lane.Name != "" {
+		if _, err := client.ParseLane(lane.String()); err != nil {
+			return nil, fail(http.StatusNotFound, "%v", err)
+		}
+	}
+	if r.Right != "" {
+		if err := a.admit(c, r); err != nil {
+			return nil, err
+		}
+	}
+	if r.In != nil {
+		c.In = r.In()
+		if err := readBody(w, req, c.In); err != nil {
+			return nil, err
+		}
+	}
+	return r.Serve(w, c)
+}
+
+// admit finds who calls, and refuses whoever lacks the right.
+func (a *API) admit(c *Call, r Route) error {
+	scheme, bearer, _ := strings.Cut(c.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || bearer == "" || len(c.Header.Values("Authorization")) != 1 {
+		return fail(http.StatusUnauthorized, "send a token: Authorization: Bearer …")
+	}
+	if access.Looks(bearer) {
+		if !a.takesJobs(r) {
+			return fail(http.StatusForbidden, "the token of a CI job starts releases and looks at them, and does nothing else")
+		}
+		return a.admitJob(c, bearer)
+	}
+	caller, ok := a.Tokens.Find(bearer)
+	if !ok {
+		return fail(http.StatusUnauthorized, "the token is not known")
+	}
+	c.Caller = caller
+	service := ""
+	if lane := c.Lane(); lane.Name != "" {
+		service = lane.String()
+	}
+	if !caller.May(r.Right, service) {
+		return forbidden(caller, r.Right, service)
+	}
+	return nil
+}
+
+// admitJob lets a CI job look at the releases of a service whose plan takes what it brings. What it may start
+// depends on the image, and is checked later.
+func (a *API) admitJob(c *Call, bearer string) error {
+	job, err := a.Jobs.Verify(c.Context(), bearer)
+	if err != nil {
+		return err
+	}
+	c.Job = &job
+	lane := c.Lane()
+	if lane.Name == "" {
+		return nil
+	}
+	if p, ok := a.Plans.Plan(lane.String()); !ok || !intake.Owns(p, job) {
+		return fail(http.StatusForbidden, "no trigger of the plan of %s takes what this job brings", lane)
+	}
+	return nil
+}
+
+func forbidden(c access.Caller, r access.Right, service string) error {
+	if service == "" {
+		return fail(http.StatusForbidden, "the token %s has no right to %s", c.Name, r)
+	}
+	return fail(http.StatusForbidden, "the token %s has no right to %s for %s", c.Name, r, service)
+}
+
+// readBody takes one JSON object without unknown fields; nothing at all is an empty one.
+func readBody(w http.ResponseWriter, req *http.Request, to any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return fail(http.StatusRequestEntityTooLarge, "the body has more than %d KiB", maxBody>>10)
+	}
+	if err != nil {
+		return fail(http.StatusBadRequest, "read body: %v", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	return sender.Strictly(text, to)
+}
+
+// statusOf is the HTTP status of an error.
+func statusOf(err error) int {
+	if answer, ok := errors.AsType[*sender.Answer](err); ok {
+		return answer.Status
+	}
+	_, refused := errors.AsType[*client.RefusedError](err)
+	_, late := errors.AsType[*client.LateError](err)
+	if refused || late {
+		return http.StatusConflict
+	}
+	_, missing := errors.AsType[*client.MissingError](err)
+	_, unknown := errors.AsType[*client.UnknownError](err)
+	if missing || unknown {
+		return http.StatusNotFound
+	}
+	return http.StatusServiceUnavailable
+}
+
+func (a *API) refuse(w http.ResponseWriter, req *http.Request, r Route, err error) {
+	status := statusOf(err)
+	a.Logger.Info("request refused", "route", r.Name, "status", status, "reason", err.Error())
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	if req.Context().Err() == nil {
+		Write(w, status, Failure{Error: err.Error()})
+	}
+}
+
+// Write answers with JSON.
+func Write(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/sender"
+	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/statement"
+)
+
+// Config is the environment of `slipway serve`. Temporal's address, namespace and certificates come from
+// TEMPORAL_* variables or a profile, as for every Temporal tool.
+type Config struct {
+	// PublicURL is where senders and people reach this server, such as https://slipway.example; links begin with it.
+	PublicURL string `env:"SLIPWAY_PUBLIC_URL,required,notEmpty"`
+	// Plans is the directory of plan files: a mounted ConfigMap, or a checkout. Directories below it are read too.
+	Plans string `env:"SLIPWAY_PLANS,required,notEmpty"`
+	// PlansInterval is how often the directory is read anew, 100ms to 1h.
+	PlansInterval time.Duration `env:"SLIPWAY_PLANS_INTERVAL" envDefault:"2s"`
+	// Secrets is a directory, such as a mounted Secret: for each sender a file of its name with one secret a line; api-tokens with the tokens of the API; github-token with what reads GitHub's deliveries.
+	Secrets string `env:"SLIPWAY_SECRETS"`
+	// Senders whose webhooks are taken, with a comma between them: github, gitlab, bitbucket, generic, cloudevents, dockerhub, harbor, quay. Each needs its secret.
+	Senders []string `env:"SLIPWAY_SENDERS"`
+	// MaxEventAge is how old an event may be when it is delivered, 1m to 24h.
+	MaxEventAge time.Duration `env:"SLIPWAY_MAX_EVENT_AGE" envDefault:"1h"`
+	// JobAudience is the audience that CI jobs must ask their token for, such as the public URL; empty: tokens of CI jobs are not taken.
+	JobAudience string `env:"SLIPWAY_JOB_AUDIENCE"`
+	// GitHubIssuer signs the tokens of GitHub Actions; GitHub Enterprise has one of its own.
+	GitHubIssuer string `env:"SLIPWAY_GITHUB_ISSUER" envDefault:"https://token.actions.githubusercontent.com"`
+	// GitLabIssuer signs the tokens of GitLab CI: the address of the GitLab. Empty: they are not taken.
+	GitLabIssuer string `env:"SLIPWAY_GITLAB_ISSUER"`
+	// GitHubAPI is where GitHub's API is.
+	GitHubAPI string `env:"SLIPWAY_GITHUB_API" envDefault:"https://api.github.com"`
+	// GitHubHooks are the webhooks whose missed deliveries are fetched, as owner/repository/ID, with a comma between them.
+	GitHubHooks []string `env:"SLIPWAY_GITHUB_HOOKS"`
+	// MissedInterval is how often missed deliveries are looked for, 1s to 24h; also after the start.
+	MissedInterval time.Duration `env:"SLIPWAY_MISSED_INTERVAL" envDefault:"5m"`
+	// ApprovalKey is the private key by which what callers of the API decide is signed; without it the API takes no approvals.
+	ApprovalKey statement.Private `env:"SLIPWAY_APPROVAL_KEY"`
+	// Listen is the address that is listened on.
+	Listen string `env:"SLIPWAY_LISTEN" envDefault:":8080"`
+	// LogLevel is debug, info, warn or error; JSON on standard error.
+	LogLevel slog.Level `env:"SLIPWAY_LOG_LEVEL" envDefault:"info"`
+}
+
+// The files of the directory of secrets that are not named after a sender.
+const (
+	fileTokens      = "api-tokens"
+	fileGitHubToken = "github-token" //nolint:gosec // the name of a file
+)
+
+// Configure reads an environment.
+func Configure(environment map[string]string) (Config, error) {
+	c, err := env.ParseAsWithOptions[Config](env.Options{
+		Environment: environment,
+		FuncMap: map[reflect.Type]env.ParserFunc{
+			reflect.TypeFor[statement.Private](): func(text string) (any, error) { return statement.ParsePrivate(text) },
+		},
+	})
+	if err != nil {
+		return c, fmt.Errorf("read environment: %w", err)
+	}
+	for _, u := range []struct{ name, value string }{
+		{"SLIPWAY_PUBLIC_URL", c.PublicURL}, {"SLIPWAY_GITHUB_API", c.GitHubAPI}, {"SLIPWAY_GITHUB_ISSUER", c.GitHubIssuer}, {"SLIPWAY_GITLAB_ISSUER", c.GitLabIssuer},
+	} {
+		if parsed, err := url.Parse(u.value); u.value != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
+			return c, fmt.Errorf("read environment: %s %q is not a URL; write one such as https://slipway.example", u.name, u.value)
+		}
+	}
+	for _, d := range []struct {
+		name             string
+		value, low, high time.Duration
+	}{
+		{"SLIPWAY_PLANS_INTERVAL", c.PlansInterval, 100 * time.Millisecond, time.Hour},
+		{"SLIPWAY_MAX_EVENT_AGE", c.MaxEventAge, time.Minute, 24 * time.Hour},
+		{"SLIPWAY_MISSED_INTERVAL", c.MissedInterval, time.Second, 24 * time.Hour},
+	} {
+		if d.value < d.low || d.value > d.high {
+			return c, fmt.Errorf("read environment: %s is %s; write a length of time from %s to %s", d.name, d.value, d.low, d.high)
+		}
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	return c, c.secretive()
+}
+
+// secretive refuses what would need secrets where there are none.
+func (c Config) secretive() error {
+	if c.Secrets == "" && (len(c.Senders) > 0 || len(c.GitHubHooks) > 0) {
+		return errors.New("read environment: SLIPWAY_SECRETS is needed for SLIPWAY_SENDERS and SLIPWAY_GITHUB_HOOKS: name the directory with their secrets")
+	}
+	if len(c.GitHubHooks) > 0 && !slices.Contains(c.Senders, plan.SenderGitHub) {
+		return errors.New("read environment: SLIPWAY_GITHUB_HOOKS is of no use without github among SLIPWAY_SENDERS")
+	}
+	return nil
+}
+
+// secret reads a file of the directory of secrets.
+func (c Config) secret(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(c.Secrets, name))
+	if err != nil {
+		return "", fmt.Errorf("read secret of %s: %w", name, err)
+	}
+	return string(text), nil
+}
+
+// senders are those that are taken, each with its secrets. A sender without one is refused.
+func (c Config) senders() (map[string]sender.Sender, error) {
+	make := map[string]func(sender.Secrets) sender.Sender{
+		plan.SenderGitHub:      func(s sender.Secrets) sender.Sender { return sender.GitHub{Secrets: s} },
+		plan.SenderGitLab:      func(s sender.Secrets) sender.Sender { return sender.GitLab{Secrets: s} },
+		plan.SenderBitbucket:   func(s sender.Secrets) sender.Sender { return sender.Bitbucket{Secrets: s} },
+		plan.SenderGeneric:     func(s sender.Secrets) sender.Sender { return sender.Generic{Secrets: s} },
+		plan.SenderCloudEvents: func(s sender.Secrets) sender.Sender { return sender.CloudEvents{Secrets: s} },
+		plan.SenderDockerHub:   func(s sender.Secrets) sender.Sender { return sender.DockerHub{Secrets: s} },
+		plan.SenderHarbor:      func(s sender.Secrets) sender.Sender { return sender.Harbor{Secrets: s} },
+		plan.SenderQuay:        func(s sender.Secrets) sender.Sender { return sender.Quay{Secrets: s} },
+	}
+	out := map[string]sender.Sender{}
+	for _, name := range c.Senders {
+		with, ok := make[name]
+		if !ok {
+			return nil, fmt.Errorf("read environment: SLIPWAY_SENDERS: there is no sender %q", name)
+		}
+		text, err := c.secret(name)
+		if err != nil {
+			return nil, err
+		}
+		secrets, err := sender.ParseSecrets(text)
+		if err == nil && name == plan.SenderGeneric {
+			err = secrets.CheckStandard()
+		}
+		if err == nil && name == plan.SenderGitLab {
+			err = secrets.CheckSigning()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read secret of %s: %w", name, err)
+		}
+		out[name] = with(secrets)
+	}
+	return out, nil
+}
+
+// tokens are those of the API; without a file there are none.
+func (c Config) tokens() (*access.Tokens, error) {
+	text, err := c.secret(fileTokens)
+	if errors.Is(err, fs.ErrNotExist) || c.Secrets == "" {
+		return access.ParseTokens(nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return access.ParseTokens([]byte(text))
+}
+
+// jobs are the CI jobs whose tokens are taken, or nil.
+func (c Config) jobs(now func() time.Time) (*access.Jobs, error) {
+	if c.JobAudience == "" {
+		return nil, nil
+	}
+	issuers := map[string]string{}
+	for name, issuer := range map[string]string{plan.SenderGitHubToken: c.GitHubIssuer, plan.SenderGitLabToken: c.GitLabIssuer} {
+		if issuer != "" {
+			issuers[name] = issuer
+		}
+	}
+	return access.NewJobs(access.JobsConfig{Audience: c.JobAudience, Issuers: issuers, Now: now})
+}
