@@ -14,8 +14,10 @@ import (
 
 // WatchIn asks for the verdict on one step.
 type WatchIn struct {
-	Analysis plan.Analysis `json:"analysis"`
-	Route    Route         `json:"route"`
+	// ReleaseID is whose record is written; empty: none is.
+	ReleaseID string        `json:"releaseId,omitempty"`
+	Analysis  plan.Analysis `json:"analysis"`
+	Route     Route         `json:"route"`
 	// Start of the watch, by the workflow's clock. Where the weight is new, requests before Start + WarmUp do not
 	// count.
 	Start time.Time `json:"start"`
@@ -38,13 +40,12 @@ type WatchIn struct {
 	State judge.State `json:"state,omitzero"`
 }
 
-// settings are how this watch judges.
-func (in WatchIn) settings() judge.Settings {
-	p := judge.New(in.Analysis, in.History)
-	if in.InPlace || in.CandidateOnly {
-		p = p.Against(in.Reference)
+// watch is what the judgement depends on.
+func (in WatchIn) watch() judge.Watch {
+	return judge.Watch{
+		Analysis: in.Analysis, History: in.History, Weight: in.Weight, Start: in.Start,
+		Alone: in.InPlace || in.CandidateOnly, Reference: in.Reference, State: in.State,
 	}
-	return p
 }
 
 // Watched is a verdict with the numbers it rests on.
@@ -68,6 +69,8 @@ type ReadIn struct {
 type Reading struct {
 	Ticks []judge.Tick
 	Next  time.Time
+	// Queries that were asked, for the record.
+	Queries []string
 }
 
 // Source reads request counters. What it returns depends on ReadIn and on the counters alone, so that a
@@ -84,6 +87,8 @@ type Source interface {
 type Analysis struct {
 	Source Source
 	Clock  Clock
+	// Recorder keeps the record; nil: nobody does.
+	Recorder Recorder
 }
 
 // CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
@@ -97,6 +102,8 @@ type watch struct {
 	State judge.State `json:"state"`
 	// Says is what the last look has found, for whoever looks at the activity.
 	Says string `json:"says,omitempty"`
+	// Recorded is true once the record has how the watch began.
+	Recorded bool `json:"recorded,omitempty"`
 }
 
 // goOn is the state that an earlier attempt has left, or the one that the watch began with.
@@ -112,31 +119,49 @@ func goOn(ctx context.Context, p *judge.Settings, in WatchIn) watch {
 // HoldUntil on pass, and at GiveUpAt without a verdict. Its state is in its heartbeats: after a crash the next
 // attempt goes on where this one was, and no hold starts again.
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
-	p := in.settings()
+	began := in.watch()
+	p := began.Settings()
 	w := goOn(ctx, &p, in)
-	return a.follow(ctx, in, &w, func(t judge.Tick) {
+	record := account{recorder: a.Recorder, release: in.ReleaseID}
+	take := func(t judge.Tick, queries []string) {
 		if in.InPlace {
 			t.Candidate, t.CandidatePods, t.Stable, t.StablePods = t.Stable, t.StablePods, decide.Counts{}, 0
 		}
 		w.State.Add(&p, t)
-	}, func(now time.Time) (Watched, bool) {
+		record.add(ctx, a.Clock.Now(), w.line(&p, t, &began, queries)...)
+	}
+	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
 		f := w.State.Find(&p)
 		w.Says = w.State.Explain(&p, f)
 		if !stands(f.Outcome(), now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{}, false
 		}
 		stable, _ := w.State.Counted(&p)
-		return Watched{Verdict: w.State.Verdict(&p, f), Stable: stable, State: w.State}, true
+		v := w.State.Verdict(&p, f)
+		record.add(ctx, now, judge.Entry{Verdict: &v})
+		return Watched{Verdict: v, Stable: stable, State: w.State}, true
 	})
+}
+
+// line is what the record says of a tick; before the first one of a watch it says how the watch began.
+func (w *watch) line(p *judge.Settings, t judge.Tick, began *judge.Watch, queries []string) []judge.Entry {
+	f := w.State.Find(p)
+	out := []judge.Entry{{Tick: &judge.Judged{Tick: t, Evidence: f.Evidence, Certificate: f.Certificate, Says: w.State.Explain(p, f)}}}
+	if w.Recorded {
+		return out
+	}
+	w.Recorded = true
+	began.Queries = queries
+	return append([]judge.Entry{{Watch: began}}, out...)
 }
 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
 // had fewer requests than a verdict needs. Its verdict only carries the reason. It survives as WatchTrack does.
 func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, error) {
-	p := in.settings()
+	p := judge.New(in.Analysis, in.History)
 	p.WarmUp = 0
 	w := goOn(ctx, &p, in)
-	return a.follow(ctx, in, &w, func(t judge.Tick) { w.State.Add(&p, t) }, func(now time.Time) (Watched, bool) {
+	return a.follow(ctx, in, &w, func(t judge.Tick, _ []string) { w.State.Add(&p, t) }, func(now time.Time) (Watched, bool) {
 		seen, _ := w.State.Counted(&p)
 		w.Says = judge.Describe(seen)
 		enough := seen.Requests >= p.Requests
@@ -149,7 +174,7 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 
 // follow takes one tick after the other until there is a result.
 func (a *Analysis) follow(
-	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick), result func(now time.Time) (Watched, bool),
+	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick, []string), result func(now time.Time) (Watched, bool),
 ) (Watched, error) {
 	tell, end := alive(ctx)
 	defer end()
@@ -163,7 +188,7 @@ func (a *Analysis) follow(
 			reading.Next = a.Clock.Now().Add(in.Analysis.Interval.D())
 		}
 		for _, t := range reading.Ticks {
-			take(t)
+			take(t, reading.Queries)
 		}
 		now := a.Clock.Now()
 		out, done := result(now)

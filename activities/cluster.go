@@ -181,6 +181,8 @@ type RetireTrackIn struct {
 	// Target by which what follows the tracks is found; without a Deployment nothing is looked for.
 	Target plan.Target `json:"target,omitzero"`
 	Config plan.Config `json:"config,omitzero"`
+	// Was is the image that the track must still run to be taken out of service; empty: whichever it runs.
+	Was string `json:"was,omitempty"`
 	// Replicas that a track which is kept ends with.
 	Replicas int32 `json:"replicas,omitempty"`
 	// Container and Image say what to put back in a track that is kept; empty: leave it.

@@ -48,6 +48,10 @@ const beatInterval = time.Second
 // live, which no clock of a test can stand for. States that come faster than that are left out: a watch can read
 // what came after any of them once more. end stops it.
 func alive(ctx context.Context) (tell func(state any) error, end func()) {
+	return beating(ctx, func(state json.RawMessage) { activity.RecordHeartbeat(ctx, state) })
+}
+
+func beating(ctx context.Context, record func(json.RawMessage)) (tell func(state any) error, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var last atomic.Pointer[json.RawMessage]
 	var due atomic.Bool
@@ -63,7 +67,7 @@ func alive(ctx context.Context) (tell func(state any) error, end func()) {
 				return
 			case <-ticker.C:
 				if state := last.Load(); state != nil {
-					activity.RecordHeartbeat(ctx, *state)
+					record(*state)
 				}
 				due.Store(true)
 			}
@@ -79,7 +83,7 @@ func alive(ctx context.Context) (tell func(state any) error, end func()) {
 		}
 		raw := json.RawMessage(text)
 		last.Store(&raw)
-		activity.RecordHeartbeat(ctx, raw)
+		record(raw)
 		return nil
 	}
 	return tell, func() { cancel(); <-done }
@@ -97,7 +101,7 @@ func poll[T any](ctx context.Context, clock Clock, deadline time.Time, look func
 		if done || left <= 0 || err != nil && fault.Final(err) {
 			return out, fault.From(err)
 		}
-		activity.RecordHeartbeat(ctx)
+		activity.RecordHeartbeat(ctx, out) // its reason is shown to whoever watches
 		if err := clock.wait(ctx, min(pollInterval, left)); err != nil {
 			return out, err
 		}

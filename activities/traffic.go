@@ -30,6 +30,8 @@ type Route struct {
 	Port int32    `json:"port"`
 	// Testers reach the candidate whatever the weight, by a preview route; nil: there are none.
 	Testers *plan.Testers `json:"testers,omitempty"`
+	// Sticky is the cookie by which a client stays on the version that it got first; empty: it need not.
+	Sticky string `json:"sticky,omitempty"`
 }
 
 // SetTrafficWeightIn declares the candidate's share, 0 to 100; stable gets the rest. At 0 the
@@ -126,10 +128,8 @@ func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
 	if err != nil {
 		return 0, fault.From(err)
 	}
-	if kind, _ := in.Traffic.Router(); in.Testers != nil {
-		if reason := kind.Refuses(*in.Testers); reason != "" {
-			return 0, fault.From(fault.New(fault.Invalid, "%s", reason))
-		}
+	if reason := refusal(in); reason != "" {
+		return 0, fault.From(fault.New(fault.Invalid, "%s", reason))
 	}
 	w, err := router.Read(ctx, in)
 	if err != nil || in.Testers == nil {
@@ -140,6 +140,20 @@ func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
 		return w, fault.From(err)
 	}
 	return w, fault.From(p.ReadPreview(ctx, in))
+}
+
+// refusal is why the router cannot do what is wished of it; empty where it can.
+func refusal(in Route) string {
+	kind, _ := in.Traffic.Router()
+	if in.Sticky != "" {
+		if reason := kind.RefusesSticky(); reason != "" {
+			return reason
+		}
+	}
+	if in.Testers != nil {
+		return kind.Refuses(*in.Testers)
+	}
+	return ""
 }
 
 // SetTrafficWeight declares the candidate's share of requests.

@@ -4,8 +4,12 @@ package activities_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +23,10 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/activities/record"
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -141,6 +147,64 @@ func TestAWatchGoesOnWhereADeadWorkerWas(t *testing.T) {
 	require.Equal(t, want.Verdict.Outcome, got.Verdict.Outcome)
 	require.InDelta(t, want.Verdict.Candidate.Requests, got.Verdict.Candidate.Requests, 1, "no request was lost or counted twice")
 	require.Equal(t, 10*time.Minute, first.world.Elapsed(), "the hold did not begin again")
+}
+
+func TestTheRecordOfAWatchIsJudgedAgainToTheSameVerdict(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	b.world.BadFrom = 5 * time.Minute
+	dir := t.TempDir()
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	in := watchIn()
+	in.ReleaseID = "checkout-k3v9qa"
+	value, err := b.env.ExecuteActivity(b.watch.WatchTrack, in)
+	require.NoError(t, err)
+	var watched activities.Watched
+	require.NoError(t, value.Get(&watched))
+
+	text, err := os.ReadFile(filepath.Join(dir, in.ReleaseID+".jsonl"))
+	require.NoError(t, err)
+	var entries []judge.Entry
+	for line := range strings.Lines(string(text)) {
+		var e judge.Entry
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		require.Equal(t, in.ReleaseID, e.Release)
+		entries = append(entries, e)
+	}
+	again, err := judge.Replay(entries, func(*plan.Analysis) error { return nil })
+	require.NoError(t, err)
+	require.Len(t, again, 1)
+	require.Empty(t, cmp.Diff(watched.Verdict, again[0].Now))
+	require.Empty(t, cmp.Diff(&watched.Verdict, again[0].Then))
+
+	lenient, err := judge.Replay(entries, func(a *plan.Analysis) error {
+		a.Errors.SLO, a.Errors.Tolerate, a.Errors.Unacceptable = new(90.), 100, 100
+		return nil
+	})
+	require.NoError(t, err)
+	require.NotEqual(t, decide.Fail, lenient[0].Now.Outcome)
+}
+
+func TestARecordThatCannotBeWrittenStopsNoWatch(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	b.watch.Recorder = full{}
+	in := watchIn()
+	in.ReleaseID = "checkout-k3v9qa"
+	value, err := b.env.ExecuteActivity(b.watch.WatchTrack, in)
+	require.NoError(t, err)
+	var watched activities.Watched
+	require.NoError(t, value.Get(&watched))
+	require.Equal(t, decide.Pass, watched.Verdict.Outcome)
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Append(context.Context, ...judge.Entry) error {
+	return errors.New("no space left on device")
 }
 
 func TestAWatchWithForeignHeartbeatsBeginsAnew(t *testing.T) {

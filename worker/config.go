@@ -20,6 +20,8 @@ type config struct {
 	Prometheus string `env:"SLIPWAY_PROMETHEUS_URL,required,notEmpty"`
 	// Listen is where health (/healthz, /readyz) and metrics (/metrics) are served.
 	Listen string `env:"SLIPWAY_LISTEN" envDefault:":8080"`
+	// Records is a directory for the records of releases; empty: none are kept.
+	Records string `env:"SLIPWAY_RECORD_DIR"`
 	// Kubeconfig is a kubeconfig file; empty: KUBECONFIG, else the pod's service account.
 	Kubeconfig string `env:"SLIPWAY_KUBECONFIG"`
 	// LogLevel is debug, info, warn or error; JSON on standard error.

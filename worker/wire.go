@@ -29,6 +29,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/activities/notify"
+	"github.com/slipwayhq/slipway/activities/record"
 	"github.com/slipwayhq/slipway/activities/registry/oci"
 	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
@@ -39,6 +40,7 @@ type wired struct {
 	temporal  client.Client
 	namespace string
 	metrics   *metrics
+	logger    *slog.Logger
 	queues    []worker.Worker
 	started   atomic.Bool
 	fatal     chan error
@@ -54,7 +56,7 @@ func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.C
 		return nil, fmt.Errorf("read Temporal's configuration: %w", err)
 	}
 	options.Logger, options.MetricsHandler = log.NewStructuredLogger(logger), m.handler
-	w := &wired{metrics: m, fatal: make(chan error, 3)}
+	w := &wired{metrics: m, logger: logger, fatal: make(chan error, 3)}
 	if w.temporal, err = client.DialContext(ctx, options); err != nil {
 		return nil, fmt.Errorf("reach Temporal at %s: %w; set TEMPORAL_ADDRESS", options.HostPort, err)
 	}
@@ -75,7 +77,7 @@ func wire(ctx context.Context, c config, logger *slog.Logger, clock activities.C
 
 // register makes the queues and what they execute.
 func (w *wired) register(c config, clock activities.Clock) error {
-	receivers, err := known(c, clock)
+	receivers, err := notify.Open(c.Receivers, clock.Now, w.logger)
 	if err != nil {
 		return err
 	}
@@ -92,6 +94,11 @@ func (w *wired) register(c config, clock activities.Clock) error {
 		return err
 	}
 	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
+	if c.Records != "" {
+		if watch.Recorder, err = record.New(c.Records); err != nil {
+			return err
+		}
+	}
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
 	main.RegisterWorkflow(workflows.Canary)
@@ -133,23 +140,6 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	told.RegisterActivity(messages)
 	w.queues = []worker.Worker{main, watches, told}
 	return nil
-}
-
-// known are the receivers of the file that the configuration names.
-func known(c config, clock activities.Clock) (notify.Receivers, error) {
-	if c.Receivers == "" {
-		return nil, nil
-	}
-	f, err := os.Open(c.Receivers)
-	if err != nil {
-		return nil, fmt.Errorf("read receivers: %w; correct SLIPWAY_RECEIVERS", err)
-	}
-	defer func() { _ = f.Close() }()
-	receivers, err := notify.Load(f, clock.Now)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Receivers, err)
-	}
-	return receivers, nil
 }
 
 // link to a run in Temporal's UI; nil where nobody knows its address.

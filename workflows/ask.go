@@ -63,7 +63,7 @@ type ask struct {
 func (r *release) ask(ctx workflow.Context, a ask) error {
 	q := a.Question
 	r.asked++
-	q.ID = fmt.Sprintf("%d.%d", r.status.Step, r.asked)
+	q.ID, q.Asked = fmt.Sprintf("%d.%d", r.status.Step, r.asked), workflow.Now(ctx)
 	r.status.Asks, r.rejected = &q, nil
 	defer func() { r.status.Asks = nil }()
 	deadline := workflow.Now(ctx).Add(a.within.D())

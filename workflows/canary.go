@@ -39,7 +39,7 @@ func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	for _, s := range p.Steps {
 		r.step(StepStatus{Weight: s.Weight, Hold: s.Hold}, s.Gate)
 	}
-	r.testers = p.Testers
+	r.testers, r.sticky = p.Testers, p.Sticky
 	c := &canary{release: r, plan: *p}
 	c.plan.Steps = slices.Clone(p.Steps)
 	return c.run(ctx)

@@ -201,7 +201,7 @@ func TestTheStatusSaysWhatIsAsked(t *testing.T) {
 	r.env.RegisterDelayedCallback(func() { seen = r.query() }, when10+time.Second)
 	r.run().undone("nobody answered")
 	require.Empty(t, cmp.Diff(&workflows.Question{
-		ID: "1.1", Text: "approval by 2 of [bob @ops]", Approvers: []string{"bob", "@ops"}, Quorum: 2, Approvals: []string{"bob"}, FourEyes: true,
+		ID: "1.1", Text: "approval by 2 of [bob @ops]", Approvers: []string{"bob", "@ops"}, Quorum: 2, Approvals: []string{"bob"}, FourEyes: true, Asked: began().Add(gateAsks),
 	}, seen.Asks))
 	require.Equal(t, "question 1.1", seen.Where())
 	require.Equal(t, planHash, seen.PlanHash)

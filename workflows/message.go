@@ -236,6 +236,8 @@ type Question struct {
 	Approvals []string `json:"approvals,omitempty"`
 	// FourEyes keeps whoever has requested the release from approving it.
 	FourEyes bool `json:"fourEyes,omitempty"`
+	// Asked is when it was asked first.
+	Asked time.Time `json:"asked"`
 }
 
 func (q *Question) answered() bool { return len(q.Approvals) >= q.Quorum }

@@ -22,6 +22,11 @@ func reading() policy {
 	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Second, RetryPolicy: attempts()}
 }
 
+// recalling asks for hours of the past: that may take a while.
+func recalling() policy {
+	return policy{StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: 90 * time.Second, RetryPolicy: attempts()}
+}
+
 // writing changes one object on the way forward. When it cannot, the release is undone.
 func writing() policy {
 	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 2 * time.Minute, RetryPolicy: attempts()}

@@ -5,6 +5,7 @@ package workflows
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -30,7 +31,9 @@ type release struct {
 	gates []*plan.Gate
 
 	// testers reach the candidate before everybody else; nil: nobody does. previewed is true once they may.
-	testers   *plan.Testers
+	testers *plan.Testers
+	// sticky says how a client stays on the version that it got first; nil: it need not.
+	sticky    *plan.Sticky
 	previewed bool
 
 	tracks activities.Tracks
@@ -154,6 +157,9 @@ func (r *release) preflight(ctx workflow.Context) error {
 		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, SharedSelector: tracks.SharedSelector,
 		Also: target.AlsoSwitch, Port: tracks.Port, Testers: r.testers,
 	}
+	if r.sticky != nil {
+		r.route.Sticky = r.sticky.Cookie
+	}
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err
 	}
@@ -172,13 +178,13 @@ func (r *release) announce(ctx workflow.Context) error {
 	all := []temporal.SearchAttributeUpdate{
 		ServiceAttribute.ValueSet(r.status.Service), EnvironmentAttribute.ValueSet(r.status.Environment),
 		StrategyAttribute.ValueSet(r.status.Strategy), PhaseAttribute.ValueSet(string(Preflight)), WeightAttribute.ValueSet(0),
-		RequesterAttribute.ValueSet(cut(r.in.RequestedBy)),
+		RequesterAttribute.ValueSet(keyword(r.in.RequestedBy)),
 	}
 	if _, digest, ok := strings.Cut(r.in.Image, "@"); ok {
-		all = append(all, DigestAttribute.ValueSet(digest))
+		all = append(all, DigestAttribute.ValueSet(keyword(digest)))
 	}
 	if c := r.in.Source.Commit; c != "" {
-		all = append(all, CommitAttribute.ValueSet(cut(c)))
+		all = append(all, CommitAttribute.ValueSet(keyword(c)))
 	}
 	return r.attributes(ctx, all...)
 }
@@ -186,12 +192,15 @@ func (r *release) announce(ctx workflow.Context) error {
 // knownAndFenced is the end of every preflight: the metrics know the service, and the fence is ours.
 func (r *release) knownAndFenced(ctx workflow.Context) error {
 	if r.measured() {
-		history, err := call(ctx, reading(), "Look at what the metrics know of the service", analysis.CheckMetrics,
+		history, err := call(ctx, recalling(), "Look at what the metrics know of the service", analysis.CheckMetrics,
 			activities.WatchIn{Analysis: r.limits, Route: r.counted()})
 		if err != nil {
 			return err
 		}
 		r.history = history
+		if s := judge.New(r.limits, history); !s.R {
+			r.note(ctx, "judged by blocks of %s alone, with a tolerance of 1.5x at least: %s", plan.Duration(s.Interval*time.Duration(s.Block)), s.WhyNot)
+		}
 	}
 	in := activities.TakeFenceIn{
 		Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID, Lane: ReleaseID(r.status.Environment, r.status.Service),

@@ -27,6 +27,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(workflows.Rollback)
 			replayer.RegisterWorkflow(workflows.RolloutUndo)
 			replayer.RegisterWorkflow(workflows.Lane)
+			replayer.RegisterWorkflow(workflows.Intake)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}

@@ -112,6 +112,17 @@ func (r *release) judged(ctx workflow.Context, v decide.Verdict) error {
 	return r.attributes(ctx, VerdictAttribute.ValueSet(string(v.Outcome)))
 }
 
+// maxKeyword is what a keyword can hold in every database that Temporal searches in, in characters.
+const maxKeyword = 200
+
+// keyword is a text as an attribute can hold it.
+func keyword(text string) string {
+	if r := []rune(text); len(r) > maxKeyword {
+		return string(r[:maxKeyword])
+	}
+	return text
+}
+
 func (r *release) attributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		return fmt.Errorf("upsert search attributes: %w", err)

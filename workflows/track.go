@@ -248,6 +248,6 @@ func (r *release) retire(ctx workflow.Context) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Target: r.in.Plan.Spec.Target, Config: r.config(),
-		Finish: r.finished(ctx, activities.EndPromoted),
+		Was: r.tracks.StableImage, Finish: r.finished(ctx, activities.EndPromoted),
 	})
 }

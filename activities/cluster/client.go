@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -62,9 +63,12 @@ var (
 
 // Fault sorts an error of the Kubernetes API. What names the object and the deed.
 func Fault(err error, what string) error {
+	known, ok := errors.AsType[*fault.Error](err)
 	switch {
 	case err == nil:
 		return nil
+	case ok: // whatever error of the API is within it
+		return fault.New(known.Kind, "%s: %w", what, err)
 	case apierrors.IsNotFound(err):
 		return fault.New(fault.NotFound, "%s: %w", what, err)
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):

@@ -65,7 +65,7 @@ func (c *Client) trackEdits(ctx context.Context, h activities.Held, held activit
 	var out []activities.Edit
 	if target.Image != held.Image {
 		e := activities.Edit{Deployment: held.Deployment, Image: target.Image, Text: fmt.Sprintf("%s has set the image of %s to %s, which was %s",
-			Editor(d, "spec", "template", "spec", "containers", fmt.Sprintf("k:{\"name\":%q}", target.Name), "image"), title, target.Image, held.Image)}
+			imageEditor(d, target.Name), title, target.Image, held.Image)}
 		if held.Fixed {
 			e.Never = "only the image that the release was started with is approved; release theirs on its own"
 		}
@@ -85,6 +85,11 @@ func (c *Client) trackEdits(ctx context.Context, h activities.Held, held activit
 			Editor(d, "spec", "replicas"), title, now, held.Replicas)})
 	}
 	return out, nil
+}
+
+// imageEditor names who has written a container's image last.
+func imageEditor(d *appsv1.Deployment, container string) string {
+	return Editor(d, "spec", "template", "spec", "containers", fmt.Sprintf("k:{\"name\":%q}", container), "image")
 }
 
 // TakeBack declares again what a release holds: images, numbers of pods, lower limits of autoscalers, and what

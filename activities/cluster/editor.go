@@ -11,16 +11,22 @@ import (
 )
 
 // Editor names who else than Slipway has written a field last, as Kubernetes has noted it: the field manager,
-// such as kubectl-edit or argocd-controller, and when. The path is written as in managedFields without "f:",
+// such as kubectl-edit or argocd-controller, and when, which a scaling does not tell. The path is written as in managedFields without "f:",
 // an element of a keyed list as `k:{"name":"shop"}`. Where Kubernetes has noted nobody, it is "somebody".
 func Editor(o metav1.Object, path ...string) string {
 	out, last := "somebody", time.Time{}
 	for _, m := range o.GetManagedFields() {
-		if m.Manager == manager || m.FieldsV1 == nil || m.Subresource == "status" || m.Time == nil {
+		if m.Manager == manager || m.FieldsV1 == nil || m.Subresource == "status" {
 			continue
 		}
 		var fields map[string]any
-		if json.Unmarshal(m.FieldsV1.Raw, &fields) == nil && has(fields, path) && !m.Time.Time.Before(last) {
+		if json.Unmarshal(m.FieldsV1.Raw, &fields) != nil || !has(fields, path) {
+			continue
+		}
+		switch {
+		case m.Time == nil && last.IsZero():
+			out = fmt.Sprintf("somebody (%s)", m.Manager)
+		case m.Time != nil && !m.Time.Time.Before(last):
 			last = m.Time.Time
 			out = fmt.Sprintf("somebody (%s, %s)", m.Manager, last.UTC().Format(time.RFC3339))
 		}

@@ -85,6 +85,9 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 		if err := ours(d); in.DeleteDeployment && err != nil {
 			return err
 		}
+		if err := provenOld(d, in); err != nil {
+			return err
+		}
 		return layDown(d, in, config)
 	})
 	if err != nil && fault.Of(err) != fault.NotFound {
@@ -106,6 +109,19 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 		return err
 	}
 	return c.Record(ctx, *in.Finish, in.Write)
+}
+
+// provenOld refuses to take a track out of service that somebody has given another image since: it may be what
+// is meant to serve.
+func provenOld(d *appsv1.Deployment, in activities.RetireTrackIn) error {
+	if in.Was == "" {
+		return nil
+	}
+	target, err := container(d, in.Target.Container)
+	if err != nil || target.Image == in.Was {
+		return err
+	}
+	return fault.New(fault.Edited, "%s has set its image to %s, which was %s; it is left as it is", imageEditor(d, target.Name), target.Image, in.Was)
 }
 
 // lastConfig freezes what a track that is put away has named, for the day it is brought back. A track

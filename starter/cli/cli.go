@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 		a.json = output == "json"
 		return nil
 	}
-	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
+	root.AddCommand(a.lint(), a.schema(), a.choose(), a.plan(), a.judge(), a.release(), a.rollback(), a.undo(), a.rescue(), a.status(), a.watch(), a.history(),
 		a.lane(), a.withdraw(), a.freeze(), a.thaw(), a.stopTheLine(), a.newKey(), a.slack(), a.serve(), a.token(), a.get(), a.describe(), a.logs(), a.diff())
 	for _, c := range []struct{ name, short string }{
 		{workflows.Approve, "Approve what a release asks for"},

@@ -92,6 +92,7 @@ func (a *app) one(use, short string, do func(context.Context, *client.Client, wo
 type described struct {
 	workflows.Status
 	Sight    workflows.Sight           `json:"sight,omitzero"`
+	Present  []string                  `json:"present,omitempty"`
 	Messages workflows.MessengerStatus `json:"messages,omitzero"`
 }
 
@@ -107,10 +108,16 @@ func (a *app) describe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.encode(described{s, sight, messages})
+			var present []string
+			if !s.Phase.Ended() {
+				if present, err = c.Present(ctx, client.Lane{Environment: s.Environment, Name: s.Service}); err != nil {
+					return err
+				}
 			}
-			return a.print("%s", view.Describe(view.Frame{Status: s, Sight: sight, Dead: messages.Dead(), Now: a.Now()}, messages))
+			if a.json {
+				return a.encode(described{s, sight, present, messages})
+			}
+			return a.print("%s", view.Describe(view.Frame{Status: s, Sight: sight, Present: present, Dead: messages.Dead(), Now: a.Now()}, messages))
 		})
 }
 

@@ -21,13 +21,17 @@ func (a *app) plan() *cobra.Command {
 	var file string
 	var replicas int
 	var live bool
+	var traffic forecast.Traffic
 	cmd := &cobra.Command{
 		Use: "plan -f FILE", Short: "Show every step that a release would take: its time, its cost, its risk and its undo", Args: cobra.NoArgs,
 		Long: `Show every step that a release would take: its time, its cost, its risk and its undo.
 
 It needs the plan alone, and starts nothing. EXPOSED counts user-minutes per 100 users: the share of users on
 the new version times the time until the step's verdict, added up to this step. The cost needs the number
-of pods: give it by --replicas, or by --live, which asks the newest release of the service.`,
+of pods: give it by --replicas, or by --live, which asks the newest release of the service.
+
+With --traffic and --errors it also says what each step of a canary can see: how long it takes to prove a good candidate
+acceptable, when an unacceptable one is caught, and the smallest regression that shows within the step.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.load(file)
 			if err != nil {
@@ -45,6 +49,9 @@ of pods: give it by --replicas, or by --live, which asks the newest release of t
 			if err != nil {
 				return fmt.Errorf("%w, by --replicas or --live", err)
 			}
+			if err := see(&f, p, traffic); err != nil {
+				return err
+			}
 			if a.json {
 				return a.encode(f)
 			}
@@ -54,8 +61,26 @@ of pods: give it by --replicas, or by --live, which asks the newest release of t
 	planFlag(cmd, &file)
 	cmd.Flags().IntVar(&replicas, "replicas", 0, "how many pods the service has; 0: not known")
 	cmd.Flags().BoolVar(&live, "live", false, "take the number of pods from the newest release of the service, through Temporal")
+	cmd.Flags().Float64Var(&traffic.Rate, "traffic", 0, "how many requests per second the service gets")
+	cmd.Flags().Float64Var(&traffic.Errors, "errors", 0, "how many percent of them fail, such as 0.1")
+	cmd.MarkFlagsRequiredTogether("traffic", "errors")
 	cmd.MarkFlagsMutuallyExclusive("replicas", "live")
 	return cmd
+}
+
+// see adds what each step sees, where somebody has said what the service gets.
+func see(f *forecast.Forecast, p plan.Plan, t forecast.Traffic) error {
+	switch {
+	case t == forecast.Traffic{}:
+		return nil
+	case !(t.Rate > 0 && t.Rate <= 1e9):
+		return fmt.Errorf("--traffic %g: write requests per second, above 0", t.Rate)
+	case !(t.Errors > 0 && t.Errors <= 50):
+		return fmt.Errorf("--errors %g: write the percentage of failed requests, above 0 to 50; a service that never fails is planned with one failure per day", t.Errors)
+	}
+	t.Errors /= 100
+	f.See(p, t)
+	return nil
 }
 
 // pods is how many the newest release of the plan's service found.

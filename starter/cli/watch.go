@@ -67,7 +67,7 @@ func (a *app) follow(ctx context.Context, c *client.Client, f following) error {
 			return fmt.Errorf("stopped watching; the release goes on: %w", ctx.Err())
 		case key := <-pressed:
 			if d.press(ctx, key) {
-				return d.print("\nstopped watching; the release goes on: slipway watch %s\n", f.lane)
+				return fmt.Errorf("stopped watching; the release goes on: slipway watch %s", f.lane)
 			}
 		case <-tick.C:
 		}
@@ -128,18 +128,24 @@ func (d *drawing) look(ctx context.Context, f following) (bool, error) {
 	if place == nil && d.show && d.Live && !d.json {
 		d.around(ctx)
 	}
+	if s.Phase.Ended() {
+		d.frame.Present = nil
+	}
 	if err := d.draw(s, place); err != nil {
 		return false, err
 	}
 	return place == nil && s.Phase.Ended(), nil
 }
 
-// around looks at the pods and the messages, less often: they cost more. What cannot be seen is left out.
+// around looks at the pods, at what is being done and at the messages, less often: they cost more. What cannot be seen is left out.
 func (d *drawing) around(ctx context.Context) {
 	if now := d.Now(); now.Sub(d.wide) >= wideLook || d.frame.Phase.Ended() {
 		d.wide = now
 		if sight, err := d.client.Sight(ctx, d.frame.Status); err == nil && len(sight.Workloads) > 0 {
 			d.frame.Sight = sight
+		}
+		if present, err := d.client.Present(ctx, d.lane); err == nil {
+			d.frame.Present = present
 		}
 		if messages, err := d.client.Messages(ctx, d.frame.Status); err == nil {
 			d.frame.Dead = messages.Dead()
@@ -208,7 +214,7 @@ func (d *drawing) press(ctx context.Context, key byte) bool {
 	if o.command != "" {
 		seen := d.frame.Status
 		decided, err := d.client.Decide(ctx, client.Decision{
-			Lane: d.lane, Command: o.command, Who: d.User, How: client.HowKey, Reason: o.reason, Release: seen.ID, Where: seen.Where(),
+			Lane: d.lane, Command: o.command, Who: d.User, How: client.HowKey, Reason: o.reason, Seen: client.SeenIn(seen),
 		})
 		d.pad.said = o.command + ": accepted"
 		switch {
@@ -257,10 +263,10 @@ func (d *drawing) end(ended bool) error {
 
 // code is an end as the exit code tells it.
 func code(p workflows.Phase) error {
-	switch p {
-	case workflows.Promoted:
+	if p == workflows.Promoted {
 		return nil
-	case workflows.Undone, workflows.Superseded:
+	}
+	if p == workflows.Undone || p == workflows.Superseded {
 		return ended{exitUndone}
 	}
 	return ended{exitFailed}

@@ -38,9 +38,15 @@ type Decision struct {
 	Edits string
 	// ID makes it count once; a repetition has the same. Default: random.
 	ID string
-	// Release and Where are what they have looked at; empty: how it is now.
-	Release, Where string
+	// Seen is what they have looked at; the zero value: how it is now.
+	Seen Seen
 }
+
+// Seen is exactly what somebody has decided about.
+type Seen struct{ Release, Where, Digest, PlanHash string }
+
+// SeenIn is what a status shows.
+func SeenIn(s workflows.Status) Seen { return Seen{s.ID, s.Where(), s.Digest(), s.PlanHash} }
 
 // Decided is what became of a decision.
 type Decided struct {
@@ -66,52 +72,60 @@ func (c *Client) Decide(ctx context.Context, d Decision) (Decided, error) {
 		return Decided{}, &RefusedError{fmt.Sprintf("%s %s: it counts only with a signed statement; set SLIPWAY_APPROVAL_KEY to a key that the workers trust (see `slipway key`), or decide in Slack",
 			d.Command, d.Lane)}
 	}
-	now, err := c.look(ctx, d.Lane, needed)
+	now, err := c.look(ctx, d, needed)
 	if late := overtaken(d, now); err == nil && late != nil {
 		return Decided{Status: now}, late
 	}
-	cmd := workflows.Command{ID: d.ID, By: d.Who, Reason: statement.Clip(d.Reason), Release: d.Release}
-	if err == nil && !c.key.IsZero() {
-		var signed *statement.Signed
-		if signed, err = c.sign(d, now); err == nil {
+	switch {
+	case err == nil:
+		d.Seen = SeenIn(now)
+	case needed && d.Seen == Seen{}:
+		return Decided{}, err // nobody can sign what nobody has seen
+	}
+	cmd := workflows.Command{ID: d.ID, By: d.Who, Reason: statement.Clip(d.Reason), Release: d.Seen.Release}
+	if !c.key.IsZero() {
+		signed, err := c.sign(d)
+		if err != nil && needed {
+			return Decided{}, err
+		}
+		if err == nil {
 			cmd = workflows.Command{Statement: signed}
 		}
 	}
-	if err != nil && needed {
-		return Decided{}, err
-	}
+	cmd.Edits = d.Edits
 	return c.deliver(ctx, d, cmd)
 }
 
-// look asks how the release is. What makes a release safer does not wait long for that.
-func (c *Client) look(ctx context.Context, l Lane, needed bool) (workflows.Status, error) {
-	if !needed {
+// look asks how the release is. It does not wait long for that where it can do without.
+func (c *Client) look(ctx context.Context, d Decision, needed bool) (workflows.Status, error) {
+	if !needed || d.Seen != (Seen{}) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, glance)
 		defer cancel()
 	}
-	return c.Status(ctx, l)
+	return c.Status(ctx, d.Lane)
 }
 
 // overtaken is a decision about a release, or a question in it, that is over.
 func overtaken(d Decision, now workflows.Status) error {
+	seen := d.Seen
 	switch {
-	case d.Release != "" && now.ID != d.Release:
-		return &LateError{fmt.Sprintf("release %s is over; the newest release of %s is %s", d.Release, d.Lane, now.ID)}
-	case d.Release != "" && now.Phase.Ended():
+	case seen.Release != "" && now.ID != seen.Release:
+		return &LateError{fmt.Sprintf("release %s is over; the newest release of %s is %s", seen.Release, d.Lane, now.ID)}
+	case seen.Release != "" && now.Phase.Ended():
 		return &LateError{fmt.Sprintf("release %s has ended already: %s: %s", now.ID, now.Phase, now.Outcome)}
-	case d.Where != "" && now.Where() != d.Where && workflows.NeedsStatement(d.Command):
+	case seen.Where != "" && now.Where() != seen.Where && workflows.NeedsStatement(d.Command):
 		return &LateError{fmt.Sprintf("that question has been answered, or its time is over: release %s is at %s by now; next: %s", now.ID, now.Where(), now.Next)}
 	}
 	return nil
 }
 
 // sign makes the statement that only its signer can have made.
-func (c *Client) sign(d Decision, now workflows.Status) (*statement.Signed, error) {
+func (c *Client) sign(d Decision) (*statement.Signed, error) {
 	at := time.Now().Truncate(time.Millisecond) //nolint:forbidigo // a statement says when it was made
 	signed, err := c.key.Sign(statement.Statement{
 		ID: d.ID, Who: d.Who, Groups: d.Groups, How: d.How, What: d.Command, Reason: statement.Clip(d.Reason), At: at, Expires: at.Add(stands),
-		Release: now.ID, Step: now.Where(), Digest: now.Digest(), PlanHash: now.PlanHash,
+		Release: d.Seen.Release, Step: d.Seen.Where, Digest: d.Seen.Digest, PlanHash: d.Seen.PlanHash,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", d.Command, d.Lane, err)

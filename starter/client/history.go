@@ -76,14 +76,14 @@ func past(e *workflow.WorkflowExecutionInfo) Past {
 	return p
 }
 
-// Seen is a release that a look at all of them has found.
-type Seen struct {
+// Found is a release that a look at all of them has found.
+type Found struct {
 	Past
 	Lane Lane
 }
 
 // Recent lists the releases of every lane that run, or have ended since, newest first, 1000 at most.
-func (c *Client) Recent(ctx context.Context, since time.Time) ([]Seen, error) {
+func (c *Client) Recent(ctx context.Context, since time.Time) ([]Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	found, err := c.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -94,16 +94,17 @@ func (c *Client) Recent(ctx context.Context, since time.Time) ([]Seen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list releases: %w", err)
 	}
-	var out []Seen
+	var out []Found
 	for _, e := range found.Executions {
-		if lane, err := ParseLane(e.GetExecution().GetWorkflowId()); err == nil {
-			out = append(out, Seen{past(e), lane})
+		p := past(e)
+		if lane, err := ParseLane(e.GetExecution().GetWorkflowId()); err == nil && p.ID != "" {
+			out = append(out, Found{p, lane})
 		}
 	}
 	return out, nil
 }
 
 // StatusOf asks the very release that a look has found.
-func (c *Client) StatusOf(ctx context.Context, s Seen) (workflows.Status, error) {
+func (c *Client) StatusOf(ctx context.Context, s Found) (workflows.Status, error) {
 	return c.statusOf(ctx, s.Lane, s.run)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func (c *Client) Take(ctx context.Context, r Request) (Taken, error) {
 		return c.known(ctx, id, r)
 	}
 	if err != nil {
-		return Taken{}, explain(err, lane)
+		return Taken{}, fmt.Errorf("begin release of %s: %w", lane, err)
 	}
 	return Taken{ID: id}, nil
 }
@@ -90,7 +91,7 @@ func (c *Client) known(ctx context.Context, id string, r Request) (Taken, error)
 	}
 	found, err := c.temporal.DescribeWorkflowExecution(ctx, workflows.IntakeID(id), "")
 	if err != nil {
-		return Taken{}, explain(err, laneOf(r.Plan))
+		return Taken{}, fmt.Errorf("look for release %s: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
 	var service string
@@ -116,6 +117,9 @@ func (c *Client) Find(ctx context.Context, l Lane, id string) (workflows.Status,
 	s, place, err := c.Follow(ctx, l, id)
 	if err == nil || id == "" {
 		return s, place, err
+	}
+	if _, ok := errors.AsType[*StartingError](err); ok {
+		return s, &workflows.Place{ID: id, State: workflows.PlaceStarted, Reason: "it is being started"}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -162,6 +162,12 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("%s knows no release %s: its lane was ended by force while it waited, or it ended long ago; release it again if it is still wanted", e.Lane, e.ID)
 }
 
+// StartingError is a release that its lane is starting just now.
+type StartingError struct{ ID string }
+
+// Error says so.
+func (e *StartingError) Error() string { return "release " + e.ID + " is being started" }
+
 // Follow asks how one release is, wherever it stands: waiting, running, or ended. The place is only set
 // while it waits.
 func (c *Client) Follow(ctx context.Context, l Lane, id string) (workflows.Status, *workflows.Place, error) {
@@ -177,7 +183,7 @@ func (c *Client) Follow(ctx context.Context, l Lane, id string) (workflows.Statu
 		return s, nil, err
 	}
 	if lane.Running != nil && lane.Running.ID == id {
-		return s, nil, fmt.Errorf("release %s is being started", id)
+		return s, nil, &StartingError{ID: id}
 	}
 	for i, j := range lane.Waiting {
 		if j.ID == id {

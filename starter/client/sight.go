@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,31 @@ func (c *Client) Sight(ctx context.Context, s workflows.Status) (workflows.Sight
 	for _, a := range described.GetPendingActivities() {
 		if a.GetHeartbeatDetails() != nil {
 			_ = converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &out) // not seen yet
+		}
+	}
+	return out, nil
+}
+
+// Present is what the activities of a release say right now, in their own words: what was seen last, and why an
+// attempt has failed that is being repeated. It is empty where there is nothing to say.
+func (c *Client) Present(ctx context.Context, lane Lane) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, lane.String(), "")
+	if err != nil {
+		return nil, explain(err, lane)
+	}
+	var out []string
+	for _, a := range described.GetPendingActivities() {
+		if n := a.GetAttempt(); n > 1 && a.GetLastFailure() != nil {
+			out = append(out, fmt.Sprintf("%s, attempt %d: %s", a.GetActivityType().GetName(), n, a.GetLastFailure().GetMessage()))
+		}
+		var beat struct{ Reason, Says string }
+		if a.GetHeartbeatDetails() == nil || converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) != nil {
+			continue // it says nothing in words
+		}
+		if text := cmp.Or(beat.Says, beat.Reason); text != "" {
+			out = append(out, text)
 		}
 	}
 	return out, nil

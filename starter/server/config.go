@@ -120,7 +120,7 @@ func (c Config) secret(name string) (string, error) {
 
 // senders are those that are taken, each with its secrets. A sender without one is refused.
 func (c Config) senders() (map[string]sender.Sender, error) {
-	make := map[string]func(sender.Secrets) sender.Sender{
+	kinds := map[string]func(sender.Secrets) sender.Sender{
 		plan.SenderGitHub:      func(s sender.Secrets) sender.Sender { return sender.GitHub{Secrets: s} },
 		plan.SenderGitLab:      func(s sender.Secrets) sender.Sender { return sender.GitLab{Secrets: s} },
 		plan.SenderBitbucket:   func(s sender.Secrets) sender.Sender { return sender.Bitbucket{Secrets: s} },
@@ -132,7 +132,7 @@ func (c Config) senders() (map[string]sender.Sender, error) {
 	}
 	out := map[string]sender.Sender{}
 	for _, name := range c.Senders {
-		with, ok := make[name]
+		with, ok := kinds[name]
 		if !ok {
 			return nil, fmt.Errorf("read environment: SLIPWAY_SENDERS: there is no sender %q", name)
 		}

@@ -81,11 +81,11 @@ func (f *temporal) History(_ context.Context, l client.Lane, limit int) ([]clien
 func (f *temporal) Decide(_ context.Context, d client.Decision) (client.Decided, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.statuses[d.Release].Phase.Ended() {
+	if f.statuses[d.Seen.Release].Phase.Ended() {
 		return client.Decided{}, &client.RefusedError{}
 	}
-	f.told = append(f.told, fmt.Sprintf("%s %s %s by %s: %s (%s)", d.Command, d.Lane, d.Release, d.Who, d.Reason, d.ID))
-	return client.Decided{Status: f.statuses[d.Release]}, nil
+	f.told = append(f.told, fmt.Sprintf("%s %s %s by %s: %s (%s)", d.Command, d.Lane, d.Seen.Release, d.Who, d.Reason, d.ID))
+	return client.Decided{Status: f.statuses[d.Seen.Release]}, nil
 }
 
 // Withdraw implements api.Releases.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/slipwayhq/slipway/workflows/decide/forecast"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -105,6 +106,40 @@ func totals(b *strings.Builder, f forecast.Forecast) {
 		line("no verdict", "a step that cannot be measured goes on for at most %s, then people are asked for at most %s, then it is undone", u.Patience, u.AskWithin)
 	}
 	_ = w.Flush()
+	sights(b, f)
+}
+
+// never is how long what never happens takes.
+const never = 300 * 24 * time.Hour
+
+// sights are what each step sees at the traffic that was asked about.
+func sights(b *strings.Builder, f forecast.Forecast) {
+	first := true
+	for _, s := range f.Steps {
+		if s.Sight == nil {
+			continue
+		}
+		if first {
+			b.WriteString("\nAt this traffic, warm-up included:\n")
+			first = false
+		}
+		smallest := "nothing shows within its hold"
+		if s.Sight.Smallest < 1 {
+			smallest = fmt.Sprintf("the smallest that shows within its hold is %.2g %%", 100*s.Sight.Smallest)
+		}
+		fmt.Fprintf(b, "  step %d at %d %% passes a good candidate %s; catches one that fails %.2g %% of its requests %s; %s\n",
+			s.Number, s.Share, within(s.Sight.Passed), 100*s.Sight.Unacceptable, within(s.Sight.Caught), smallest)
+	}
+	for _, w := range f.Warnings {
+		fmt.Fprintf(b, "WARNING: %s\n", w)
+	}
+}
+
+func within(d plan.Duration) string {
+	if d.D() > never {
+		return "never"
+	}
+	return "within " + d.String()
 }
 
 func cost(f forecast.Forecast) string {

@@ -31,6 +31,7 @@ func sight() workflows.Sight {
 func TestTheLivePicture(t *testing.T) {
 	for name, change := range map[string]func(*view.Frame){
 		"live-watching": func(f *view.Frame) {
+			f.Present = []string{"1 of 2 pods are ready: ErrImagePull", "ShiftTraffic, attempt 3: connection refused"}
 			f.Source = workflows.Source{Repository: "acme/checkout", Commit: "0123456789012345678901234567890123456789", URL: "https://ci.example/runs/1"}
 		},
 		"live-asking": func(f *view.Frame) {

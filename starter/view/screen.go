@@ -23,6 +23,8 @@ type Frame struct {
 	workflows.Status
 	// Sight are the pods; the zero value: nobody has looked.
 	Sight workflows.Sight
+	// Present is what is seen right now, in words.
+	Present []string
 	// Dead are the messages that nobody will get.
 	Dead []workflows.Delivery
 	Now  time.Time
@@ -62,6 +64,9 @@ func Draw(f Frame) string {
 	line(&b, mark(after(s, workflows.Retiring), s.Phase == workflows.Retiring), "retire", s.Stable)
 	b.WriteString("\n")
 	footer(&b, s, now)
+	for _, p := range f.Present {
+		fmt.Fprintf(&b, "now:  %s\n", p)
+	}
 	for _, d := range f.Dead {
 		fmt.Fprintf(&b, "not told: %s to %s: %s\n", strings.TrimPrefix(d.Key, s.ID+"/"), d.Receiver, d.Reason)
 	}

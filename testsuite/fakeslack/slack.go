@@ -177,6 +177,13 @@ func (s *Slack) those(wanted func(*Message) bool) []Message {
 	return out
 }
 
+// Delete takes a message away, as somebody does who tidies up.
+func (s *Slack) Delete(ts string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = slices.DeleteFunc(s.messages, func(m *Message) bool { return m.TS == ts })
+}
+
 // Views are the forms that were opened, oldest first.
 func (s *Slack) Views() []View {
 	s.mu.Lock()

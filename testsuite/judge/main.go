@@ -15,8 +15,16 @@ import (
 func main() {
 	part := flag.Float64("part", 1, "share of the releases to simulate; below 1 a figure may be off by three standard errors")
 	out := flag.String("out", "judge-report.json", "file for the report in JSON; empty for none")
+	svg := flag.String("picture", "", "draw the picture of docs/analysis.md into this file instead")
 	only := flag.String("only", "", "sections whose names contain this word")
 	flag.Parse()
+	if *svg != "" {
+		if err := os.WriteFile(*svg, []byte(picture()), 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, "write picture:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(os.Stdout, *part, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

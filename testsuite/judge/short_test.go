@@ -5,9 +5,11 @@ package main
 import (
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -16,6 +18,12 @@ const short = 0.02
 
 func TestAPartOfTheBenchMeetsEveryPromise(t *testing.T) {
 	require.NoError(t, run(io.Discard, short, filepath.Join(t.TempDir(), "report.json"), ""))
+}
+
+func TestThePictureOfTheDocsIsDrawnFromARelease(t *testing.T) {
+	want, err := os.ReadFile("../../docs/analysis.svg")
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(string(want), picture()), "run make picture")
 }
 
 func TestAMissedPromiseFailsTheBench(t *testing.T) {

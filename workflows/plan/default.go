@@ -180,6 +180,18 @@ func (r *Rolling) fill(kind string) {
 	fillChecks(r.Checks)
 }
 
+// Complete has every default, also where it was written before there was one.
+func (a Analysis) Complete() Analysis {
+	if a.Errors != nil {
+		a.Errors = new(*a.Errors)
+	}
+	if a.Latency != nil {
+		a.Latency = new(*a.Latency)
+	}
+	a.fill()
+	return a
+}
+
 func (a *Analysis) fill() {
 	or(&a.WarmUp, defaultWarmUp)
 	or(&a.Interval, defaultInterval)

@@ -2,7 +2,10 @@
 
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Router is a way of sending requests to one track or the other, and what it can do. A wish that goes beyond
 // it is refused when the plan is read, and again before a release changes anything.
@@ -38,7 +41,7 @@ func Routers() []Router {
 			Limits:   "a cookie needs a gateway that matches headers by regular expression",
 		},
 		{
-			Name: "traefik", Object: "TraefikService", InFront: true, Weights: true, Counted: true,
+			Name: "traefik", Object: "TraefikService", InFront: true, Weights: true, Sticky: true, Counted: true,
 			Confirms: "read back; a TraefikService has no status",
 			Limits:   "the IngressRoutes name the TraefikService, not the Service; what matches is theirs to say, so testers are not told apart",
 		},
@@ -88,6 +91,20 @@ func (t Traffic) Router() (Router, int) {
 func (t Traffic) Uncounted() bool {
 	r, set := t.Router()
 	return set > 0 && r.Weights && !r.Counted
+}
+
+// RefusesSticky is why the router cannot keep a client on the version that it got first; empty where it can.
+func (r Router) RefusesSticky() string {
+	if r.Sticky {
+		return ""
+	}
+	can := []string{}
+	for _, other := range Routers() {
+		if other.Sticky {
+			can = append(can, "traffic."+other.Name)
+		}
+	}
+	return fmt.Sprintf("this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: %s", strings.Join(can, ", "))
 }
 
 // Refuses is why the router cannot tell these testers from others; empty where it can.

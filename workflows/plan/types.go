@@ -273,6 +273,9 @@ type Canary struct {
 	// Testers reach the candidate from its deploy to the promotion, whatever the weight; it needs a router
 	// that tells them apart.
 	Testers *Testers `json:"testers,omitempty"`
+	// Sticky keeps a client on the version that it got first, for as long as the candidate has a share; it needs
+	// a router that can.
+	Sticky *Sticky `json:"sticky,omitempty"`
 	// Sizing is full: the candidate is as big as stable from the beginning; or weight: before each step it
 	// gets the pods that its weight needs, and all of them before 100 %. Default full; with
 	// traffic.replicas always weight.
@@ -353,6 +356,12 @@ type Testers struct {
 	// Cookie that testers send. It needs a gateway that matches headers by regular expression; where it
 	// cannot, the release is undone before anybody's requests were shifted.
 	Cookie *Cookie `json:"cookie,omitempty"`
+}
+
+// Sticky is how a client is known again.
+type Sticky struct {
+	// Cookie that the router sets, such as version.
+	Cookie string `json:"cookie"`
 }
 
 // Cookie of a request, matched exactly.

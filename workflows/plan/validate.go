@@ -135,6 +135,7 @@ func (c *checker) strategy(s Spec) {
 		set++
 		c.canary(s.Strategy.Canary, s.Traffic)
 		c.testers("spec.strategy.canary.testers", s.Strategy.Canary.Testers, s.Traffic)
+		c.sticky("spec.strategy.canary.sticky", s.Strategy.Canary.Sticky, s.Traffic)
 		c.settle("spec.strategy.canary.settle", s.Strategy.Canary.Settle, s.Target)
 	}
 	if s.Strategy.BlueGreen != nil {
@@ -263,6 +264,16 @@ func (c *checker) testers(at string, s *Testers, t Traffic) {
 	}
 }
 
+func (c *checker) sticky(at string, s *Sticky, t Traffic) {
+	if s == nil {
+		return
+	}
+	router, _ := t.Router()
+	reason := router.RefusesSticky()
+	c.must(reason == "", at, "%s", reason)
+	c.must(isToken(s.Cookie), at+".cookie", "must be the name of a cookie, not %q", s.Cookie)
+}
+
 // reaches finds a router that can tell testers from others.
 func (c *checker) reaches(at string, s Testers, t Traffic) {
 	router, _ := t.Router()
@@ -331,6 +342,13 @@ func (c *checker) gate(field string, g *Gate) {
 	}
 }
 
+// Validate checks limits on their own, whatever plan they are from. Fields are named from spec.analysis on.
+func (a *Analysis) Validate() []*Problem {
+	var c checker
+	c.numbers("spec.analysis", a)
+	return c.problems
+}
+
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
 	router, _ := s.Traffic.Router()
@@ -341,6 +359,11 @@ func (c *checker) analysis(a *Analysis, s Spec) {
 			"no preset knows metrics that tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
 		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
 	}
+	c.numbers(at, a)
+}
+
+// numbers are the limits and times of an analysis.
+func (c *checker) numbers(at string, a *Analysis) {
 	c.must(a.Interval.D() >= time.Second, at+".interval", "must be at least 1s")
 	c.must(a.Window >= a.Interval, at+".window", "must be at least the interval (%s)", a.Interval)
 	c.must(a.MinRequests >= 1, at+".minRequests", "must be at least 1")

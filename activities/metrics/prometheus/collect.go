@@ -4,6 +4,7 @@ package prometheus
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -291,6 +292,9 @@ func (c *collection) complete(end time.Time, scrape time.Duration) bool {
 // tick adds up the pods of both sides. A pod that is young is left out, on both.
 func (c *collection) tick(end time.Time, scrape time.Duration) judge.Tick {
 	out := judge.Tick{End: end}
+	if scrape > c.interval+c.interval/2 {
+		out.Gap = fmt.Sprintf("Prometheus scrapes every %s, which is longer than the interval of %s: raise spec.analysis.interval", scrape, c.interval)
+	}
 	from, to := end.Add(-c.interval).UnixMilli(), end.UnixMilli()
 	for side, pods := range c.pods {
 		counts, warm := &out.Stable, &out.StablePods

@@ -68,11 +68,14 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 		c.after = late.Truncate(c.interval)
 	}
 	c.from = c.after.Add(-warmUp - time.Minute - c.interval)
+	var queries []string
 	for i, side := range []side{stableOf(in.Route), candidateOf(in.Route)} {
 		if side.service == "" && side.deployment == "" {
 			continue
 		}
-		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", p.all(in.Route, side), now.Sub(c.from).Milliseconds()))
+		selector := p.all(in.Route, side)
+		queries = append(queries, selector)
+		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", selector, now.Sub(c.from).Milliseconds()))
 		if err != nil {
 			return activities.Reading{}, err
 		}
@@ -80,7 +83,9 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 			return activities.Reading{}, err
 		}
 	}
-	return c.reading(), nil
+	out := c.reading()
+	out.Queries = queries
+	return out, nil
 }
 
 // timeout of one query.

@@ -303,6 +303,14 @@ func TestNumbersThatCannotBeAreAGap(t *testing.T) {
 	}
 }
 
+func TestScrapesThatAreTooSeldomAreSaid(t *testing.T) {
+	s := serve(t)
+	s.has = []series{counter(stable, "200", every(30, -60, 90, 300))}
+	got := s.read(t, plan.PresetTraefik, 65, 0).Ticks
+	require.NotEmpty(t, got)
+	require.Contains(t, got[0].Gap, "Prometheus scrapes every 30s, which is longer than the interval of 10s")
+}
+
 func TestMissedScrapesAreAGapAndWhatCameMeanwhileIsNotLost(t *testing.T) {
 	s := serve(t)
 	values := every(5, -60, 200, 50)

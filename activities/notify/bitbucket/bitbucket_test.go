@@ -3,7 +3,6 @@
 package bitbucket_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -24,7 +23,7 @@ type status struct{ Key, State, Name, URL, Description string }
 
 // bucket keeps one status for each key, as Bitbucket does.
 type bucket struct {
-	t    *testing.T
+	conformance.Rules
 	mu   sync.Mutex
 	now  map[string]status
 	seen []string
@@ -40,11 +39,10 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var s status
-	require.NoError(b.t, json.NewDecoder(r.Body).Decode(&s))
-	require.Contains(b.t, []string{"SUCCESSFUL", "FAILED", "INPROGRESS", "STOPPED"}, s.State)
-	require.NotEmpty(b.t, s.Key)
-	require.LessOrEqual(b.t, len(s.Key), 40)
-	require.NotEmpty(b.t, s.URL)
+	b.Read(r.Body, &s)
+	b.OneOf(s.State, "SUCCESSFUL", "FAILED", "INPROGRESS", "STOPPED")
+	b.Hold(s.Key != "" && s.URL != "", "key and url are needed: %+v", s)
+	b.AtMost(40, s.Key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.now[s.Key] != s {
@@ -69,14 +67,14 @@ func notifier(t *testing.T, address string) activities.Notifier {
 
 func TestBitbucketConforms(t *testing.T) {
 	conformance.Run(t, conformance.Kind{
-		Service: func() conformance.Service { return &bucket{t: t, now: map[string]status{}} }, Notifier: notifier,
+		Service: func() conformance.Service { return &bucket{Rules: conformance.Rules{T: t}, now: map[string]status{}} }, Notifier: notifier,
 		// They say the same in this kit's messages.
 		Silent: []plan.Event{plan.StepPassed, plan.GateWaits, plan.Held, plan.Failed, plan.NeedsPerson},
 	})
 }
 
 func TestEveryReleaseOfAServiceWritesTheSameStatus(t *testing.T) {
-	b := &bucket{t: t, now: map[string]status{}}
+	b := &bucket{Rules: conformance.Rules{T: t}, now: map[string]status{}}
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
 	n := notifier(t, server.URL)

@@ -3,12 +3,10 @@
 package discord_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,7 +18,7 @@ import (
 
 // channel takes what Discord takes.
 type channel struct {
-	t    *testing.T
+	conformance.Rules
 	mu   sync.Mutex
 	seen []string
 }
@@ -38,23 +36,21 @@ func (c *channel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		AllowedMentions *struct{ Parse []string } `json:"allowed_mentions"`
 	}
-	require.NoError(c.t, json.NewDecoder(r.Body).Decode(&p))
-	require.Len(c.t, p.Embeds, 1)
+	c.Read(r.Body, &p)
+	c.Hold(len(p.Embeds) == 1, "%d embeds", len(p.Embeds))
 	e := p.Embeds[0]
 	// The limits of https://discord.com/developers/docs/resources/message#embed-object-embed-limits.
-	require.LessOrEqual(c.t, utf8.RuneCountInString(e.Title), 256)
-	require.LessOrEqual(c.t, utf8.RuneCountInString(e.Description), 4096)
-	require.LessOrEqual(c.t, len(e.Fields), 25)
+	c.AtMost(256, e.Title)
+	c.AtMost(4096, e.Description)
+	c.Hold(len(e.Fields) <= 25, "%d fields", len(e.Fields))
 	for _, f := range e.Fields {
-		require.NotEmpty(c.t, f.Name)
-		require.NotEmpty(c.t, f.Value)
-		require.LessOrEqual(c.t, utf8.RuneCountInString(f.Value), 1024)
+		c.Hold(f.Name != "" && f.Value != "", "an empty field: %+v", f)
+		c.AtMost(1024, f.Value)
 	}
-	require.LessOrEqual(c.t, e.Color, 0xffffff)
+	c.Hold(e.Color <= 0xffffff, "color %x", e.Color)
 	_, err := time.Parse(time.RFC3339, e.Timestamp)
-	require.NoError(c.t, err)
-	require.NotNil(c.t, p.AllowedMentions)
-	require.Empty(c.t, p.AllowedMentions.Parse, "a text may name @everyone")
+	c.Hold(err == nil, "timestamp: %v", err)
+	c.Hold(p.AllowedMentions != nil && len(p.AllowedMentions.Parse) == 0, "a text may name @everyone")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = append(c.seen, e.Title+": "+e.Description)
@@ -70,7 +66,7 @@ func (c *channel) Shown() []string {
 func TestDiscordConforms(t *testing.T) {
 	conformance.Run(t, conformance.Kind{
 		Doubles: true,
-		Service: func() conformance.Service { return &channel{t: t} },
+		Service: func() conformance.Service { return &channel{Rules: conformance.Rules{T: t}} },
 		Notifier: func(t *testing.T, address string) activities.Notifier {
 			t.Helper()
 			n, err := discord.New(discord.Config{URL: outbound.NewSecret(address + "/api/webhooks/1/" + conformance.Canary)}, time.Now)

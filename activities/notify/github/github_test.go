@@ -3,7 +3,6 @@
 package github_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -31,7 +29,7 @@ func (o object) text(field string) string { s, _ := o[field].(string); return s 
 
 // hub is the part of GitHub that the notifier speaks to.
 type hub struct {
-	t           *testing.T
+	conformance.Rules
 	mux         *http.ServeMux
 	mu          sync.Mutex
 	deployments []object
@@ -41,7 +39,7 @@ type hub struct {
 
 func newHub(t *testing.T) *hub {
 	t.Helper()
-	h := &hub{t: t, mux: http.NewServeMux(), statuses: map[string][]object{}}
+	h := &hub{Rules: conformance.Rules{T: t}, mux: http.NewServeMux(), statuses: map[string][]object{}}
 	h.mux.HandleFunc("GET /repos/acme/checkout/deployments", func(w http.ResponseWriter, r *http.Request) {
 		found := []object{}
 		for _, d := range h.deployments {
@@ -49,42 +47,42 @@ func newHub(t *testing.T) *hub {
 				found = append(found, d)
 			}
 		}
-		h.answer(w, http.StatusOK, found)
+		h.Answer(w, http.StatusOK, found)
 	})
 	h.mux.HandleFunc("POST /repos/acme/checkout/deployments", func(w http.ResponseWriter, r *http.Request) {
 		d := h.read(r)
-		require.Equal(h.t, []any{}, d["required_contexts"])
-		require.Equal(h.t, false, d["auto_merge"])
+		contexts, ok := d["required_contexts"].([]any)
+		h.Hold(ok && len(contexts) == 0 && d["auto_merge"] == false, "it would wait for other checks, or merge: %v", d)
 		d["id"] = len(h.deployments) + 1
 		h.deployments = append(h.deployments, d)
-		h.answer(w, http.StatusCreated, d)
+		h.Answer(w, http.StatusCreated, d)
 	})
 	h.mux.HandleFunc("GET /repos/acme/checkout/deployments/{id}/statuses", func(w http.ResponseWriter, r *http.Request) {
-		h.answer(w, http.StatusOK, h.statuses[r.PathValue("id")])
+		h.Answer(w, http.StatusOK, h.statuses[r.PathValue("id")])
 	})
 	h.mux.HandleFunc("POST /repos/acme/checkout/deployments/{id}/statuses", func(w http.ResponseWriter, r *http.Request) {
 		s := h.read(r)
-		require.Contains(h.t, []string{"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}, s["state"])
-		require.LessOrEqual(h.t, utf8.RuneCountInString(s.text("description")), 140)
+		h.OneOf(s.text("state"), "error", "failure", "inactive", "in_progress", "queued", "pending", "success")
+		h.AtMost(140, s.text("description"))
 		h.statuses[r.PathValue("id")] = append([]object{s}, h.statuses[r.PathValue("id")]...)
-		h.answer(w, http.StatusCreated, s)
+		h.Answer(w, http.StatusCreated, s)
 	})
 	h.mux.HandleFunc("GET /repos/acme/checkout/commits/{sha}/statuses", func(w http.ResponseWriter, _ *http.Request) {
-		h.answer(w, http.StatusOK, h.marks)
+		h.Answer(w, http.StatusOK, h.marks)
 	})
 	h.mux.HandleFunc("POST /repos/acme/checkout/statuses/{sha}", func(w http.ResponseWriter, r *http.Request) {
 		s := h.read(r)
-		require.Contains(h.t, []string{"error", "failure", "pending", "success"}, s["state"])
-		require.LessOrEqual(h.t, utf8.RuneCountInString(s.text("description")), 140)
+		h.OneOf(s.text("state"), "error", "failure", "pending", "success")
+		h.AtMost(140, s.text("description"))
 		h.marks = append([]object{s}, h.marks...)
-		h.answer(w, http.StatusCreated, s)
+		h.Answer(w, http.StatusCreated, s)
 	})
 	return h
 }
 
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer "+conformance.Canary {
-		h.answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
+		h.Answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
 		return
 	}
 	h.mu.Lock()
@@ -94,14 +92,8 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *hub) read(r *http.Request) object {
 	var o object
-	require.NoError(h.t, json.NewDecoder(r.Body).Decode(&o))
+	h.Read(r.Body, &o)
 	return o
-}
-
-func (h *hub) answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	require.NoError(h.t, json.NewEncoder(w).Encode(body))
 }
 
 // Shown are the deployment statuses of the first deployment, oldest first.

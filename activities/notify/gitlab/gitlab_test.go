@@ -3,13 +3,11 @@
 package gitlab_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +29,7 @@ type status struct {
 
 // lab keeps the statuses of one commit, by GitLab's rules.
 type lab struct {
-	t    *testing.T
+	conformance.Rules
 	mu   sync.Mutex
 	seen []status
 }
@@ -48,12 +46,12 @@ func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if n := len(l.seen); n > 0 && l.seen[n-1].Name == r.URL.Query().Get("name") {
 			newest = append(newest, status{Status: l.seen[n-1].State, Name: l.seen[n-1].Name})
 		}
-		require.NoError(l.t, json.NewEncoder(w).Encode(newest))
+		l.Answer(w, http.StatusOK, newest)
 	case r.Method == http.MethodPost && r.URL.EscapedPath() == "/api/v4/projects/acme%2Fcheckout/statuses/"+commit:
 		var s status
-		require.NoError(l.t, json.NewDecoder(r.Body).Decode(&s))
-		require.Contains(l.t, []string{"pending", "running", "success", "failed", "canceled", "skipped"}, s.State)
-		require.LessOrEqual(l.t, utf8.RuneCountInString(s.Description), 255)
+		l.Read(r.Body, &s)
+		l.OneOf(s.State, "pending", "running", "success", "failed", "canceled", "skipped")
+		l.AtMost(255, s.Description)
 		if n := len(l.seen); n > 0 && l.seen[n-1].State == s.State {
 			http.Error(w, `{"message": "Cannot transition status via :run from :running"}`, http.StatusBadRequest)
 			return
@@ -84,14 +82,14 @@ func notifier(t *testing.T, address string) activities.Notifier {
 
 func TestGitLabConforms(t *testing.T) {
 	conformance.Run(t, conformance.Kind{
-		Service: func() conformance.Service { return &lab{t: t} }, Notifier: notifier,
+		Service: func() conformance.Service { return &lab{Rules: conformance.Rules{T: t}} }, Notifier: notifier,
 		// What is shown already: running, then failed.
 		Silent: []plan.Event{plan.StepPassed, plan.GateWaits, plan.Held, plan.Failed, plan.NeedsPerson},
 	})
 }
 
 func TestTheStatusIsNamedForServiceAndEnvironment(t *testing.T) {
-	l := &lab{t: t}
+	l := &lab{Rules: conformance.Rules{T: t}}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	n := notifier(t, server.URL)

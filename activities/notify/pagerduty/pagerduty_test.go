@@ -3,7 +3,6 @@
 package pagerduty_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -22,26 +21,26 @@ import (
 
 // service keeps alerts as PagerDuty does.
 type service struct {
-	t     *testing.T
+	conformance.Rules
 	mu    sync.Mutex
 	open  []string
 	shown []string
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	require.Equal(s.t, "/v2/enqueue", r.URL.Path)
+	s.OneOf(r.URL.Path, "/v2/enqueue")
 	var e struct {
 		RoutingKey string `json:"routing_key"`
 		Action     string `json:"event_action"`
 		DedupKey   string `json:"dedup_key"`
 		Payload    struct{ Summary, Source, Severity string }
 	}
-	require.NoError(s.t, json.NewDecoder(r.Body).Decode(&e))
+	s.Read(r.Body, &e)
 	if e.RoutingKey != conformance.Canary {
 		http.Error(w, `{"status": "invalid event", "errors": ["Invalid routing key"]}`, http.StatusBadRequest)
 		return
 	}
-	require.LessOrEqual(s.t, len(e.DedupKey), 255)
+	s.AtMost(255, e.DedupKey)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.open, e.DedupKey)
@@ -49,9 +48,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.Action == "resolve" && i >= 0:
 		s.open = slices.Delete(s.open, i, i+1)
 	case e.Action == "trigger" && i < 0:
-		require.NotEmpty(s.t, e.Payload.Summary)
-		require.NotEmpty(s.t, e.Payload.Source)
-		require.Contains(s.t, []string{"critical", "error", "warning", "info"}, e.Payload.Severity)
+		s.Hold(e.Payload.Summary != "" && e.Payload.Source != "", "summary and source are needed: %+v", e.Payload)
+		s.AtMost(1024, e.Payload.Summary)
+		s.OneOf(e.Payload.Severity, "critical", "error", "warning", "info")
 		s.open = append(s.open, e.DedupKey)
 		s.shown = append(s.shown, e.Payload.Severity+": "+e.Payload.Summary)
 	}
@@ -73,14 +72,14 @@ func notifier(t *testing.T, address string) activities.Notifier {
 
 func TestPagerDutyConforms(t *testing.T) {
 	conformance.Run(t, conformance.Kind{
-		Service: func() conformance.Service { return &service{t: t} }, Notifier: notifier,
+		Service: func() conformance.Service { return &service{Rules: conformance.Rules{T: t}} }, Notifier: notifier,
 		// failed and needs-person are further words of the alert that undone has opened.
 		Silent: []plan.Event{plan.Started, plan.StepPassed, plan.Held, plan.Promoted, plan.Failed, plan.NeedsPerson},
 	})
 }
 
 func TestAWaitIsResolvedByWhateverComesNextAndABadEndStays(t *testing.T) {
-	s := &service{t: t}
+	s := &service{Rules: conformance.Rules{T: t}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	n := notifier(t, server.URL)

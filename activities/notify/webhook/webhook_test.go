@@ -31,7 +31,7 @@ func now() time.Time { return time.Unix(1614265330, 0) }
 
 // inbox is a receiver that does what the specification says.
 type inbox struct {
-	t    *testing.T
+	conformance.Rules
 	mu   sync.Mutex
 	ids  map[string]bool
 	seen []string
@@ -40,12 +40,12 @@ type inbox struct {
 
 func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	require.NoError(i.t, err)
+	i.Hold(err == nil, "read body: %v", err)
 	id, at := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp")
 	stamp, err := strconv.ParseInt(at, 10, 64)
-	require.NoError(i.t, err)
+	i.Hold(err == nil, "webhook-timestamp: %v", err)
 	key, err := webhook.Key(secret())
-	require.NoError(i.t, err)
+	i.Hold(err == nil, "secret: %v", err)
 	if r.Header.Get("webhook-signature") != webhook.Sign(key, id, time.Unix(stamp, 0), body) {
 		http.Error(w, "wrong signature", http.StatusUnauthorized)
 		return
@@ -66,7 +66,7 @@ func (i *inbox) Shown() []string {
 
 func TestWebhookConforms(t *testing.T) {
 	conformance.Run(t, conformance.Kind{
-		Service: func() conformance.Service { return &inbox{t: t, ids: map[string]bool{}} },
+		Service: func() conformance.Service { return &inbox{Rules: conformance.Rules{T: t}, ids: map[string]bool{}} },
 		Notifier: func(t *testing.T, address string) activities.Notifier {
 			t.Helper()
 			n, err := webhook.New(webhook.Config{URL: outbound.NewSecret(address + "/hooks/" + conformance.Canary), Secret: secret()}, now)
@@ -84,7 +84,7 @@ func TestTheSignatureIsThatOfTheSpecification(t *testing.T) {
 }
 
 func TestTheBodySaysWhatHappened(t *testing.T) {
-	i := &inbox{t: t, ids: map[string]bool{}}
+	i := &inbox{Rules: conformance.Rules{T: t}, ids: map[string]bool{}}
 	server := httptest.NewServer(i)
 	t.Cleanup(server.Close)
 	n, err := webhook.New(webhook.Config{URL: outbound.NewSecret(server.URL), Secret: secret()}, now)

@@ -13,6 +13,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/activities/traffic/split"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -38,6 +39,9 @@ func (c *Client) ReadPreview(ctx context.Context, route activities.Route) error 
 // the match with more headers, so nobody else is affected, and the team's own route is not touched.
 func (c *Client) OpenPreview(ctx context.Context, in activities.PreviewIn) error {
 	o, err := c.Get(ctx, in.Route)
+	if err == nil {
+		err = cluster.Stamp(o, in.Write) // one that is late must not make anew what was closed
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -69,6 +70,9 @@ func (c *Client) ingresses(namespace string) dynamic.ResourceInterface {
 
 func (c *Client) get(ctx context.Context, route activities.Route) (*unstructured.Unstructured, error) {
 	o, err := c.ingresses(route.Namespace).Get(ctx, route.Traffic.Ingress.Name, metav1.GetOptions{})
+	if split.Unserved(err) {
+		return nil, split.NotServed(err, object(route.Traffic.Ingress.Name))
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, fault.New(fault.NotFound, "%s does not exist; create it, or correct spec.traffic.ingress.name (%w)", title(route), err)
 	}
@@ -105,6 +109,9 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 		return c.takeOut(ctx, in)
 	}
 	o, err := c.get(ctx, in.Route)
+	if err == nil {
+		err = cluster.Stamp(o.DeepCopy(), in.Write) // one that is late has nothing to say about the rest
+	}
 	if err != nil {
 		return err
 	}
@@ -193,6 +200,21 @@ func (c *Client) put(ctx context.Context, w activities.Write, route activities.R
 	return fmt.Errorf("set %s: somebody deletes it again and again", door.Title(route.Namespace))
 }
 
+// change writes a canary that is there; its paths stay what they are.
+func (c *Client) change(ctx context.Context, w activities.Write, route activities.Route, change func(*unstructured.Unstructured)) error {
+	err := c.canary(route).Change(ctx, func(has *unstructured.Unstructured) error {
+		if err := cluster.Stamp(has, w); err != nil {
+			return err
+		}
+		change(has)
+		return nil
+	})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return cluster.Fault(err, "set "+c.canary(route).Title(route.Namespace))
+}
+
 // make creates the canary with the weight 0, where it is not there.
 func (c *Client) make(ctx context.Context, w activities.Write, route activities.Route) error {
 	door := c.canary(route)
@@ -212,11 +234,17 @@ func (c *Client) make(ctx context.Context, w activities.Write, route activities.
 	return door.Put(ctx, w, want)
 }
 
-// takeOut removes the canary, or leaves it without a weight while testers are let in.
+// takeOut removes the canary, or leaves it without a weight while testers are let in, also where the team's
+// Ingress is gone.
 func (c *Client) takeOut(ctx context.Context, in activities.SetTrafficWeightIn) error {
-	if err := c.fence(ctx, in); err != nil {
-		return err
+	gone := c.fence(ctx, in)
+	if gone != nil && fault.Of(gone) != fault.NotFound {
+		return gone
 	}
+	return errors.Join(gone, c.clear(ctx, in))
+}
+
+func (c *Client) clear(ctx context.Context, in activities.SetTrafficWeightIn) error {
 	has, err := c.canary(in.Route).Read(ctx)
 	switch {
 	case err != nil && fault.Of(err) == fault.Invalid: // one of the team's
@@ -224,7 +252,7 @@ func (c *Client) takeOut(ctx context.Context, in activities.SetTrafficWeightIn) 
 	case err != nil:
 		return err
 	case hasDoor(has):
-		return c.put(ctx, in.Write, in.Route, func(o *unstructured.Unstructured) { weigh(o, 0) })
+		return c.change(ctx, in.Write, in.Route, func(o *unstructured.Unstructured) { weigh(o, 0) })
 	}
 	return c.canary(in.Route).Remove(ctx, in.Write)
 }

@@ -87,5 +87,5 @@ func (c *Client) ClosePreview(ctx context.Context, in activities.PreviewIn) erro
 	if weightOf(has) == "0" {
 		return c.canary(in.Route).Remove(ctx, in.Write)
 	}
-	return c.put(ctx, in.Write, in.Route, func(has *unstructured.Unstructured) { letIn(has, nil) })
+	return c.change(ctx, in.Write, in.Route, func(has *unstructured.Unstructured) { letIn(has, nil) })
 }

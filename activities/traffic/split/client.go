@@ -27,6 +27,8 @@ const (
 	// AnnotationOriginal holds the weights that the object's owner gave the root Service, as JSON, one for each
 	// list that is shifted, null for none. It is there while the candidate's entry is.
 	AnnotationOriginal = "slipway.dev/original-weights"
+	// AnnotationSticky holds the cookie that Slipway has put into an object, while it is there.
+	AnnotationSticky = "slipway.dev/sticky"
 )
 
 // Manager is the field manager of every write, and the value of the label on what Slipway has made.
@@ -56,6 +58,9 @@ func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) 
 	if err := c.Shiftable(o, route); err != nil {
 		return 0, err
 	}
+	if err := c.stickable(o, route); err != nil {
+		return 0, err
+	}
 	for _, s := range c.shares(o, route) {
 		if s.shared {
 			return 0, fault.New(fault.Edited, "%s sends %s to Service %s already; was a release ended by force? Take that backend out, then release again",
@@ -79,7 +84,7 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 		if in.Weight == 0 {
 			err = c.takeOut(o, in.Route)
 		} else {
-			err = c.shift(o, in, wrote)
+			err = errors.Join(c.shift(o, in, wrote), c.stick(o, in.Route))
 		}
 		if err != nil {
 			return err

@@ -45,6 +45,12 @@ type Kind interface {
 	Unsettled(*unstructured.Unstructured) string
 }
 
+// Sticker is a kind whose object can keep a client on the version that it got first.
+type Sticker interface {
+	// Sticky is the field of an object that says so, and what it says for a cookie.
+	Sticky(cookie string) (path []string, value map[string]any)
+}
+
 // Rule is one list of backends. It refers into its object: what is put here stands there.
 type Rule struct {
 	// In has the list under Key. Pointer is the list's JSON pointer.

@@ -63,7 +63,7 @@ func (c *Client) Patch(from, to *unstructured.Unstructured, route activities.Rou
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
-		Value any    `json:"value"`
+		Value any    `json:"value,omitempty"`
 	}
 	var all []operation
 	before := c.kind.Rules(from)
@@ -71,6 +71,9 @@ func (c *Client) Patch(from, to *unstructured.Unstructured, route activities.Rou
 		if !equality.Semantic.DeepEqual(rule.In[rule.Key], before[i].In[before[i].Key]) {
 			all = append(all, operation{"replace", rule.Pointer, rule.In[rule.Key]})
 		}
+	}
+	if at := c.stuckAt(from); at != nil && c.stuckAt(to) == nil {
+		all = append(all, operation{Op: "remove", Path: "/" + strings.Join(at, "/")})
 	}
 	if len(all) == 0 {
 		return "", nil

@@ -227,6 +227,7 @@ func (c *Client) takeOut(o *unstructured.Unstructured, route activities.Route) e
 		}
 		r.put(kept...)
 	}
+	c.unstick(o)
 	notes := o.GetAnnotations()
 	delete(notes, AnnotationOriginal)
 	o.SetAnnotations(notes)

@@ -26,7 +26,10 @@ func Kinds() []split.Object {
 // kind is how a TraefikService holds its backends: in one list.
 type kind struct{}
 
-var _ split.Kind = kind{}
+var (
+	_ split.Kind    = kind{}
+	_ split.Sticker = kind{}
+)
 
 func (kind) Object(route activities.Route) split.Object {
 	out := Kinds()[0]
@@ -69,6 +72,11 @@ func (kind) Refuse(o *unstructured.Unstructured, route activities.Route) error {
 		}
 	}
 	return nil
+}
+
+// Sticky is a cookie of the list of Services, which tells them apart.
+func (kind) Sticky(cookie string) ([]string, map[string]any) {
+	return []string{"spec", "weighted", "sticky"}, map[string]any{"cookie": map[string]any{"name": cookie, "httpOnly": true}}
 }
 
 // Unsettled is never known: a TraefikService has no status.

@@ -173,9 +173,11 @@ func (a *API) tell(c *Call, name string) (any, error) {
 	case now.Place != nil:
 		return nil, fail(http.StatusConflict, "%s has not begun: %s", c.Release(), now.Place.Reason)
 	}
+	seen := client.SeenIn(*now.Status)
+	seen.Where = cmp.Or(in.Where, seen.Where)
 	decided, err := a.Releases.Decide(c.Context(), client.Decision{
 		Lane: c.Lane(), Command: name, Who: c.By(), How: HowToken, Reason: in.Reason,
-		ID: cmp.Or(c.Header.Get("Idempotency-Key"), newKey()), Release: now.Status.ID, Where: in.Where,
+		ID: cmp.Or(c.Header.Get("Idempotency-Key"), newKey()), Seen: seen,
 	})
 	if decided.Queued {
 		return now, nil

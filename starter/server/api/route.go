@@ -4,21 +4,27 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/access"
-	"github.com/slipwayhq/slipway/starter/server/intake"
+	"github.com/slipwayhq/slipway/starter/server/match"
 	"github.com/slipwayhq/slipway/starter/server/sender"
 )
 
-// maxBody of a request in bytes.
-const maxBody = 64 << 10
+const (
+	// maxBody of a request in bytes.
+	maxBody = 64 << 10
+	// answerWithin is when there is an answer, also where Temporal gives none.
+	answerWithin = 10 * time.Second
+)
 
 // Route is one operation.
 type Route struct {
@@ -106,6 +112,12 @@ func (a *API) serve(w http.ResponseWriter, req *http.Request, r Route) (any, err
 			return nil, err
 		}
 	}
+	if r.Streams {
+		return r.Serve(w, c)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), answerWithin)
+	defer cancel()
+	c.Request = req.WithContext(ctx)
 	return r.Serve(w, c)
 }
 
@@ -148,7 +160,7 @@ func (a *API) admitJob(c *Call, bearer string) error {
 	if lane.Name == "" {
 		return nil
 	}
-	if p, ok := a.Plans.Plan(lane.String()); !ok || !intake.Owns(p, job) {
+	if p, ok := a.Plans.Plan(lane.String()); !ok || !match.Owns(p, job) {
 		return fail(http.StatusForbidden, "no trigger of the plan of %s takes what this job brings", lane)
 	}
 	return nil

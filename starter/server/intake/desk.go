@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/match"
 	"github.com/slipwayhq/slipway/starter/server/sender"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -70,7 +71,6 @@ type Desk struct {
 
 	group   singleflight.Group
 	flights chan struct{}
-	waits   sync.WaitGroup
 
 	mu     sync.Mutex
 	recent map[string]memory
@@ -87,8 +87,13 @@ func New(plans Plans, taker Taker, now func() time.Time, link func(service, id s
 	return &Desk{plans: plans, taker: taker, now: now, link: link, flights: make(chan struct{}, maxFlights), recent: map[string]memory{}}
 }
 
-// Close waits for what is being handed over: a few seconds at most.
-func (d *Desk) Close() { d.waits.Wait() }
+// Close takes every place for a hand-over, and so waits for what is being handed over: a few seconds at most.
+// Whatever comes later is refused.
+func (d *Desk) Close() {
+	for range maxFlights {
+		d.flights <- struct{}{}
+	}
+}
 
 // Event hands over every release that an event starts. The error is a *sender.Answer; some releases may have
 // been handed over all the same, and another delivery of the event does not start them again. MaxAge is how
@@ -130,7 +135,7 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 	var out []client.Request
 	var why []string
 	for _, p := range d.plans.Plans() {
-		fit, ours := first(p, e)
+		fit, ours := match.Plan(p, e)
 		service := p.Metadata.Environment + "/" + p.Metadata.Name
 		switch {
 		case !ours:
@@ -152,7 +157,7 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 // Job hands over the release that a CI job asks for by its token, if a trigger of the plan takes it. The
 // token counts once. The error is a *sender.Answer.
 func (d *Desk) Job(ctx context.Context, p plan.Plan, e sender.Event) (Receipt, error) {
-	fit, ours := first(p, e)
+	fit, ours := match.Plan(p, e)
 	service := p.Metadata.Environment + "/" + p.Metadata.Name
 	switch {
 	case !ours && fit.Why == "":
@@ -164,21 +169,6 @@ func (d *Desk) Job(ctx context.Context, p plan.Plan, e sender.Event) (Receipt, e
 	return d.Request(ctx, client.Request{
 		Order: client.Order{Plan: p, Image: fit.Image, By: e.By}, Key: e.Sender + " " + e.Key, Event: e.At, URL: e.URL, Once: true,
 	})
-}
-
-// first is the first trigger of a plan that fits, or why the last one does not. Ours is false where none is
-// of the event's sender and repository.
-func first(p plan.Plan, e sender.Event) (fit Fit, ours bool) {
-	for _, t := range p.Spec.Triggers {
-		if t.Sender != e.Sender || !strings.EqualFold(t.Repository, e.Repository) {
-			continue
-		}
-		if fit = Match(t, e); fit.Why == "" {
-			return fit, true
-		}
-		ours = true
-	}
-	return fit, ours
 }
 
 // unmatched says why an event starts nothing. A plan that is broken may have taken it: such an event is to be
@@ -233,31 +223,11 @@ func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, er
 	if taken, ok := d.remembered(r); ok {
 		return taken, nil
 	}
-	select {
-	case d.flights <- struct{}{}:
-	default:
-		return client.Taken{}, errBusy
-	}
-	d.waits.Add(1)
-	landed := d.group.DoChan(identity(r), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverWithin)
-		defer cancel()
-		taken, err := d.taker.Take(ctx, r)
-		if err == nil {
-			d.remember(r, taken)
-		}
-		return taken, err
-	})
-	result := make(chan singleflight.Result, 1)
-	go func() {
-		defer d.waits.Done()
-		result <- <-landed
-		<-d.flights
-	}()
+	landed := d.group.DoChan(identity(r), func() (any, error) { return d.fly(context.WithoutCancel(ctx), r) })
 	ctx, cancel := context.WithTimeout(ctx, AnswerWithin)
 	defer cancel()
 	select {
-	case one := <-result:
+	case one := <-landed:
 		taken, _ := one.Val.(client.Taken)
 		return taken, one.Err
 	case <-ctx.Done():
@@ -268,6 +238,23 @@ func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, er
 // identity is all that two requests must have in common to be one.
 func identity(r client.Request) string {
 	return r.Plan.Metadata.Environment + "/" + r.Plan.Metadata.Name + " " + r.Image + " " + r.Key
+}
+
+// fly hands a request over, also when nobody waits for it any more.
+func (d *Desk) fly(ctx context.Context, r client.Request) (client.Taken, error) {
+	select {
+	case d.flights <- struct{}{}:
+		defer func() { <-d.flights }()
+	default:
+		return client.Taken{}, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverWithin)
+	defer cancel()
+	taken, err := d.taker.Take(ctx, r)
+	if err == nil {
+		d.remember(r, taken)
+	}
+	return taken, err
 }
 
 func (d *Desk) remembered(r client.Request) (client.Taken, bool) {

@@ -218,21 +218,49 @@ func (p *anyPayload) UnmarshalJSON(b []byte) error {
 // repositoryDispatch carries what its maker writes into client_payload. The event itself has neither number
 // nor time, so that its content is its identity.
 func repositoryDispatch(d Delivery) (Event, error) {
-	var in struct {
-		repositoryOf
-		Branch  string `json:"branch"`
-		Payload struct {
-			Image       string `json:"image"`
-			Commit      string `json:"commit"`
-			Environment string `json:"environment"`
-			URL         string `json:"url"`
-		} `json:"client_payload"`
-	}
+	var in dispatch
 	if err := decode(d.Body, &in); err != nil {
 		return Event{}, err
 	}
+	var told struct {
+		Image       string `json:"image"`
+		Commit      string `json:"commit"`
+		Environment string `json:"environment"`
+		URL         string `json:"url"`
+	}
+	if len(in.Payload) > 0 {
+		if err := decode(in.Payload, &told); err != nil {
+			return Event{}, err
+		}
+	}
 	e := in.event(plan.EventRepositoryDispatch, login{})
-	e.Key, e.At, e.Branch, e.Workflows = "dispatch/"+hash(d.Body), d.At, in.Branch, []string{in.Action}
-	e.Image, e.Commit, e.Environment, e.URL = in.Payload.Image, in.Payload.Commit, in.Payload.Environment, in.Payload.URL
+	content, err := in.content()
+	if err != nil {
+		return Event{}, err
+	}
+	e.Key, e.At, e.Branch, e.Workflows = "dispatch/"+content, d.At, in.Branch, []string{in.Action}
+	e.Image, e.Commit, e.Environment, e.URL = told.Image, told.Commit, told.Environment, told.URL
 	return e, nil
+}
+
+// dispatch is what somebody has sent through GitHub.
+type dispatch struct {
+	repositoryOf
+	Branch  string          `json:"branch"`
+	Payload json.RawMessage `json:"client_payload"`
+}
+
+// content names what was sent, however it is written: GitHub's API writes it otherwise than its webhooks.
+func (d dispatch) content() (string, error) {
+	var payload any
+	if len(d.Payload) > 0 {
+		if err := decode(d.Payload, &payload); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal([]any{d.Repository.ID, d.Action, d.Branch, payload})
+	if err != nil {
+		return "", unreadable("read body: %v", err)
+	}
+	return hash(text), nil
 }

@@ -4,6 +4,7 @@ package sender_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,12 @@ func TestGitHubsRepositoryDispatch(t *testing.T) {
 	})
 	require.Regexp(t, "^dispatch/[0-9a-f]{64}$", got[0].Key)
 	conform(t, s)
+	other, err := s.with(nil).Read(s.delivery(strings.Replace(strings.ReplaceAll(body, " ", ""), `"image"`, `"z":1,"image"`, 1), ""))
+	require.NoError(t, err)
+	require.NotEqual(t, got[0].Key, other[0].Key)
+	same, err := s.with(nil).Read(s.delivery(strings.ReplaceAll(body, ": ", ":  "), ""))
+	require.NoError(t, err)
+	require.Equal(t, got[0].Key, same[0].Key, "blanks are no difference")
 }
 
 func TestTheVectorOfGitHubsDocumentationIsTaken(t *testing.T) {

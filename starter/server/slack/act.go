@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,10 +65,9 @@ func (a *App) decide(ctx context.Context, c click, lane client.Lane) string {
 		return fmt.Sprintf(":no_entry: %s was refused, and nothing has changed: %s", c.command, escape(err.Error()))
 	}
 	done, err := a.releases.Decide(ctx, client.Decision{
-		Lane: lane, Command: c.command, Who: p.who, Groups: p.groups, How: howSlack, Reason: reason(c), ID: c.id,
-		Release: c.target.release, Where: c.target.where,
+		Lane: lane, Command: c.command, Who: p.who, Groups: p.groups, How: howSlack, Reason: reason(c), ID: c.id, Seen: c.target.seen,
 	})
-	a.log.Info("click was answered", "user", c.user, "who", p.who, "command", c.command, "lane", lane.String(), "release", c.target.release, "error", err)
+	a.log.Info("click was answered", "user", c.user, "who", p.who, "command", c.command, "lane", lane.String(), "release", c.target.seen.Release, "error", err)
 	var late *client.LateError
 	switch {
 	case errors.As(err, &late):
@@ -87,17 +88,26 @@ func reason(c click) string {
 	return "clicked in Slack"
 }
 
-// wanted are those who may answer what the release asks now: only their groups need to be looked up.
+// wanted are those who may answer what the release asks now: only their groups need to be looked up. Where the release
+// does not say, because no worker answers, they are all that are known.
 func (a *App) wanted(ctx context.Context, c click, lane client.Lane) []string {
 	if !workflows.NeedsStatement(c.command) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	s, err := a.releases.Status(ctx, lane)
-	if err != nil || s.Asks == nil {
+	switch {
+	case err != nil:
+		return slices.Collect(maps.Keys(a.config.names.Groups))
+	case s.Asks == nil:
 		return nil
 	}
 	return s.Asks.Approvers
 }
+
+// askWithin is how long a release is asked who may answer it.
+const askWithin = 3 * time.Second
 
 func (a *App) tellStatus(ctx context.Context, c click, lane client.Lane) string {
 	if _, err := a.people.identify(ctx, c.team, c.user, nil); err != nil {

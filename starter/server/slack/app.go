@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	slackapi "github.com/slack-go/slack"
@@ -18,8 +17,10 @@ import (
 )
 
 const (
-	// workers is how many clicks are worked on at once, waiting how many more are kept.
+	// workers is how many clicks are worked on at once, waiting how many more are kept. Forms have workers of their
+	// own: Slack lets one be opened for 3 seconds only.
 	workers = 16
+	openers = 4
 	waiting = 256
 	// workWithin bounds the work for one click.
 	workWithin = 40 * time.Second
@@ -36,9 +37,13 @@ type App struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	work  chan func(context.Context)
-	nudge chan struct{}
-	ready atomic.Bool
+	work, forms chan click
+	nudge       chan struct{}
+	// door is open while clicks are taken over; whoever closes it holds the lock.
+	door struct {
+		sync.RWMutex
+		open bool
+	}
 	// quiet is until when Slack wants to be left alone; only follow uses it.
 	quiet time.Time
 }
@@ -72,9 +77,9 @@ func newApp(o Options) *App {
 			api: api, names: c.names, now: o.Now, log: o.Log,
 			users: map[string]memory[*slackapi.User]{}, groups: map[string]memory[[]string]{},
 		},
-		board:    &board{api: api, channels: c.Channels, ui: c.UI, posts: map[string]*post{}},
+		board:    &board{api: api, channels: c.Channels, names: c.names, ui: c.UI, now: o.Now, posts: map[string]*post{}},
 		verifier: verifier{secret: c.SigningSecret, now: o.Now},
-		work:     make(chan func(context.Context), waiting), nudge: make(chan struct{}, 1),
+		work:     make(chan click, waiting), forms: make(chan click, waiting), nudge: make(chan struct{}, 1),
 	}
 }
 
@@ -87,25 +92,46 @@ func (a *App) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
+	defer group.Wait()
 	for range workers {
-		group.Go(func() { a.labour(ctx) })
+		group.Go(func() { a.labour(ctx, a.work) })
+	}
+	for range openers {
+		group.Go(func() { a.labour(ctx, a.forms) })
 	}
 	group.Go(func() { a.follow(ctx) })
-	a.ready.Store(true)
-	defer a.ready.Store(false)
-	var err error
+	a.opens()
+	defer a.closes()
+	defer cancel()
 	if a.config.AppToken != "" {
-		err = a.listen(ctx)
-		cancel()
-	} else {
-		<-ctx.Done()
+		return a.listen(ctx)
 	}
-	group.Wait()
-	return err
+	<-ctx.Done()
+	return nil
+}
+
+// opens lets clicks in.
+func (a *App) opens() {
+	a.door.Lock()
+	defer a.door.Unlock()
+	a.door.open = true
+}
+
+// closes lets no more in; those that are in are worked on.
+func (a *App) closes() {
+	a.door.Lock()
+	defer a.door.Unlock()
+	a.door.open = false
+	close(a.work)
+	close(a.forms)
 }
 
 // Ready reports whether clicks are worked on.
-func (a *App) Ready() bool { return a.ready.Load() }
+func (a *App) Ready() bool {
+	a.door.RLock()
+	defer a.door.RUnlock()
+	return a.door.open
+}
 
 // introduce finds out which workspace the app is of. While Slack is away it tries again.
 func (a *App) introduce(ctx context.Context) error {
@@ -128,30 +154,13 @@ func (a *App) introduce(ctx context.Context) error {
 	}
 }
 
-// labour works on clicks, also on those that were accepted before ctx was done.
-func (a *App) labour(ctx context.Context) {
-	for {
-		select {
-		case job := <-a.work:
-			a.do(ctx, job)
-		case <-ctx.Done():
-			for {
-				select {
-				case job := <-a.work:
-					a.do(ctx, job)
-				default:
-					return
-				}
-			}
-		}
+// labour works on clicks until no more can come. The end of the program does not cut one.
+func (a *App) labour(ctx context.Context, clicks <-chan click) {
+	for c := range clicks {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workWithin)
+		a.act(ctx, c)
+		cancel()
 	}
-}
-
-// do gives a job its time, which the end of the program does not cut.
-func (a *App) do(ctx context.Context, job func(context.Context)) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workWithin)
-	defer cancel()
-	job(ctx)
 }
 
 // accept takes a click over, or reports that there is no room: whoever clicked must hear that.
@@ -159,11 +168,17 @@ func (a *App) accept(c *click) bool {
 	if c == nil {
 		return true // none of ours
 	}
-	if !a.Ready() {
+	a.door.RLock()
+	defer a.door.RUnlock()
+	if !a.door.open {
 		return false
 	}
+	queue := a.work
+	if c.asks {
+		queue = a.forms
+	}
 	select {
-	case a.work <- func(ctx context.Context) { a.act(ctx, *c) }:
+	case queue <- *c:
 		return true
 	default:
 		return false

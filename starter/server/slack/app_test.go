@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,8 +47,9 @@ func asking() workflows.Status {
 		Phase: workflows.Stepping, Weight: 25, Step: 1, Steps: 2, Stable: "checkout", Candidate: "checkout-green",
 		Track: []workflows.StepStatus{{Weight: 25, State: workflows.Asking}, {Weight: 50, State: workflows.Pending}},
 		Next:  "approval by 1 of [@team-checkout]", Owner: workflows.OwnerPeople, Started: time.Now().Add(-time.Minute),
-		Asks: &workflows.Question{ID: "1.1", Text: "approval by 1 of [@team-checkout]", Approvers: []string{"@team-checkout", "bob"}, Quorum: 1},
-		Log:  []workflows.Event{{At: time.Now().Add(-time.Minute), Text: "preflight passed"}, {At: time.Now(), Weight: 25, Text: "asked: <!channel> & `you`"}},
+		Asks:     &workflows.Question{ID: "1.1", Text: "approval by 1 of [@team-checkout]", Approvers: []string{"@team-checkout", "bob"}, Quorum: 1, Asked: time.Now()},
+		Deadline: time.Now().Add(time.Hour), AtDeadline: "the release is undone",
+		Log: []workflows.Event{{At: time.Now().Add(-time.Minute), Text: "preflight passed"}, {At: time.Now(), Weight: 25, Text: "asked: <!channel> & `you`"}},
 	}
 }
 
@@ -97,14 +99,14 @@ func (s *stage) start(socket bool) {
 }
 
 // Recent implements releases.
-func (s *stage) Recent(context.Context, time.Time) ([]client.Seen, error) {
+func (s *stage) Recent(context.Context, time.Time) ([]client.Found, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return []client.Seen{{Past: client.Past{ID: s.status.ID, Started: s.status.Started}, Lane: client.Lane{Environment: "production", Name: "checkout"}}}, nil
+	return []client.Found{{Past: client.Past{ID: s.status.ID, Started: s.status.Started}, Lane: client.Lane{Environment: "production", Name: "checkout"}}}, nil
 }
 
 // StatusOf implements releases.
-func (s *stage) StatusOf(ctx context.Context, _ client.Seen) (workflows.Status, error) {
+func (s *stage) StatusOf(ctx context.Context, _ client.Found) (workflows.Status, error) {
 	return s.Status(ctx, client.Lane{})
 }
 
@@ -167,6 +169,11 @@ func (s *stage) told(user, text string) {
 	})
 }
 
+// replies are those of one kind in the thread of a message.
+func (s *stage) replies(m fakeslack.Message, kind string) []fakeslack.Message {
+	return slices.DeleteFunc(s.slack.Replies(m.TS), func(r fakeslack.Message) bool { return r.Metadata.EventType != kind })
+}
+
 func send(t *testing.T, d fakeslack.Delivery) string {
 	t.Helper()
 	text, err := d.Send(t.Context())
@@ -180,23 +187,23 @@ func TestAReleaseIsOneMessageThatIsKeptUpToDateAndAThread(t *testing.T) {
 	for _, text := range []string{"stable    ███████████████░░░░░  75 %", "candidate █████░░░░░░░░░░░░░░░  25 %", "step 1 of 2 (25 %): asking", "requested by ada"} {
 		require.Contains(t, m.Shown(), text)
 	}
-	s.until("the thread has the story", func() bool { return len(s.slack.Replies(m.TS)) == 1 })
-	require.Contains(t, s.slack.Replies(m.TS)[0].Text, "asked: &lt;!channel&gt; &amp; 'you'", "nobody is mentioned by what others have written")
+	s.until("the thread has the story", func() bool { return len(s.replies(m, storyEvent)) == 1 })
+	require.Contains(t, s.replies(m, storyEvent)[0].Text, "asked: &lt;!channel&gt; &amp; 'you'", "nobody is mentioned by what others have written")
 	s.change(func(st *workflows.Status) {
 		st.Asks, st.Phase, st.Weight, st.Outcome = nil, workflows.Promoted, 100, "v2 serves everything"
 		st.Log = append(st.Log, workflows.Event{At: time.Now(), Weight: 100, Text: "promoted: v2"})
 	})
 	m = s.message("*promoted*: v2 serves everything")
 	require.Empty(t, m.Buttons(), "nothing is left to decide")
-	s.until("the end is told", func() bool { return len(s.slack.Replies(m.TS)) == 2 })
+	s.until("the end is told", func() bool { return len(s.replies(m, storyEvent)) == 2 })
 	require.Len(t, s.slack.Messages(), 1)
-	require.NotContains(t, s.slack.Replies(m.TS)[1].Text, "preflight passed", "nothing is told twice")
+	require.NotContains(t, s.replies(m, storyEvent)[1].Text, "preflight passed", "nothing is told twice")
 }
 
 func TestAfterARestartAMessageIsFoundAgain(t *testing.T) {
 	s := open(t, false)
 	m := s.message("approval by 1 of")
-	s.until("the thread has the story", func() bool { return len(s.slack.Replies(m.TS)) == 1 })
+	s.until("the thread has the story", func() bool { return len(s.replies(m, storyEvent)) == 1 })
 	s.stop()
 	s.change(func(st *workflows.Status) {
 		st.Weight = 50
@@ -204,9 +211,43 @@ func TestAfterARestartAMessageIsFoundAgain(t *testing.T) {
 	})
 	s.start(false)
 	s.message("candidate ██████████░░░░░░░░░░  50 %")
-	s.until("the rest is told", func() bool { return len(s.slack.Replies(m.TS)) == 2 })
+	s.until("the rest is told", func() bool { return len(s.replies(m, storyEvent)) == 2 })
 	require.Len(t, s.slack.Messages(), 1)
-	require.NotContains(t, s.slack.Replies(m.TS)[1].Text, "preflight passed")
+	require.NotContains(t, s.replies(m, storyEvent)[1].Text, "preflight passed")
+}
+
+func TestThoseWhoMayAnswerAreCalledByNameAndRemindedOnce(t *testing.T) {
+	s := open(t, false)
+	m := s.message("approval by 1 of")
+	s.until("they are called", func() bool { return len(s.replies(m, askEvent)) == 1 })
+	require.Contains(t, s.replies(m, askEvent)[0].Text, ":raised_hand: <!subteam^S1TEAM> <@U2BOB> approval by 1 of [@team-checkout], until <!date^")
+	s.stop()
+	s.change(func(st *workflows.Status) { st.Asks.Asked = time.Now().Add(-2 * time.Hour) })
+	s.start(false)
+	s.until("they are reminded", func() bool { return len(s.replies(m, askEvent)) == 2 })
+	require.Contains(t, s.replies(m, askEvent)[1].Text, ":alarm_clock: half of the time is over: <!subteam^S1TEAM>")
+	s.change(func(st *workflows.Status) { st.Weight = 50 })
+	s.message("candidate ██████████░░░░░░░░░░  50 %")
+	require.Len(t, s.replies(m, askEvent), 2)
+}
+
+func TestAMessageThatSomebodyDeletesComesBackWithTheNextNews(t *testing.T) {
+	s := open(t, false)
+	s.slack.Delete(s.message("approval by 1 of").TS)
+	s.change(func(st *workflows.Status) { st.Weight = 50 })
+	s.message("candidate ██████████░░░░░░░░░░  50 %")
+	require.Len(t, s.slack.Messages(), 1)
+}
+
+func TestAClickThatWasAcceptedIsWorkedOnThoughTheProgramEnds(t *testing.T) {
+	s := open(t, false)
+	m := s.message("approval by 1 of")
+	s.slack.Fail("users.info", fakeslack.Fault{Slow: 300 * time.Millisecond})
+	send(t, s.slack.Click("U1ANN", m, "slipway_approve"))
+	s.stop()
+	require.Len(t, s.decided(), 1)
+	s.told("U1ANN", "is accepted")
+	require.False(t, s.app.accept(&click{command: workflows.Pause}), "nothing is let in that nobody works on")
 }
 
 // TestWhateverSlackDoesNothingIsShownTwice posts into a Slack that does what it is asked and then hangs up.
@@ -226,7 +267,7 @@ func TestWhateverSlackDoesNothingIsShownTwice(t *testing.T) {
 			})
 			s.start(false)
 			m := s.message("checkout-second")
-			s.until("the thread has the story", func() bool { return len(s.slack.Replies(m.TS)) > 0 })
+			s.until("the thread has the story", func() bool { return len(s.replies(m, storyEvent)) > 0 })
 			s.change(func(st *workflows.Status) { st.Weight = 75 })
 			s.message("75 %")
 			seen := 0
@@ -236,7 +277,7 @@ func TestWhateverSlackDoesNothingIsShownTwice(t *testing.T) {
 				}
 			}
 			require.Equal(t, 1, seen)
-			require.Len(t, s.slack.Replies(m.TS), 1)
+			require.Len(t, s.replies(m, storyEvent), 1)
 		})
 	}
 }
@@ -252,7 +293,9 @@ func TestAClickIsWhoClickedAndWhatTheyLookedAt(t *testing.T) {
 			d.ID = ""
 			require.Equal(t, client.Decision{
 				Lane: client.Lane{Environment: "production", Name: "checkout"}, Command: "approve", Who: "ann", Groups: []string{"@team-checkout"}, How: "slack",
-				Reason: "clicked in Slack", Release: "checkout-k3v9qa", Where: "question 1.1",
+				Reason: "clicked in Slack", Seen: client.Seen{
+					Release: "checkout-k3v9qa", Where: "question 1.1", Digest: "sha256:" + strings.Repeat("0", 64), PlanHash: strings.Repeat("ab", 32),
+				},
 			}, d)
 		})
 	}
@@ -355,7 +398,7 @@ func TestARejectionAndAnAbortAskForTheirReason(t *testing.T) {
 			s.until("both are answered", func() bool { return len(s.slack.Whispers("U2BOB")) == 2 })
 			require.Len(t, s.decided(), 1)
 			require.Equal(t, "too slow", s.decided()[0].Reason)
-			require.Equal(t, "checkout-k3v9qa", s.decided()[0].Release)
+			require.Equal(t, "checkout-k3v9qa", s.decided()[0].Seen.Release)
 		})
 	}
 }

@@ -20,8 +20,10 @@ import (
 const (
 	releaseEvent = "slipway_release"
 	storyEvent   = "slipway_story"
+	askEvent     = "slipway_ask"
 	releaseKey   = "release"
 	throughKey   = "through"
+	questionKey  = "question"
 )
 
 const (
@@ -38,13 +40,19 @@ type post struct {
 	// shown is what it was given last; told is how far its thread has the story.
 	shown string
 	told  time.Time
+	// asked are the questions of which people were told, and reminded.
+	asked map[string]bool
+	// gone is true once somebody has deleted it.
+	gone bool
 }
 
 // board keeps one message per release. It is used by one at a time.
 type board struct {
 	api      *slackapi.Client
 	channels Channels
+	names    names
 	ui       string
+	now      func() time.Time
 	posts    map[string]*post
 }
 
@@ -74,11 +82,17 @@ func (b *board) show(ctx context.Context, s workflows.Status) error {
 	b.posts[s.ID] = p
 	if p.shown != string(text) {
 		if err := b.update(ctx, p, m); err != nil {
+			if p.gone {
+				delete(b.posts, s.ID) // the next look posts another one
+			}
 			return err
 		}
 		p.shown = string(text)
 	}
-	return b.tell(ctx, p, s)
+	if err := b.tell(ctx, p, s); err != nil {
+		return err
+	}
+	return b.call(ctx, p, s)
 }
 
 // find looks for a message that was posted before: by an earlier process, or by a call whose answer was lost.
@@ -93,7 +107,7 @@ func (b *board) find(ctx context.Context, channel string, s workflows.Status) (*
 		}
 		for _, m := range page.Messages {
 			if m.Metadata.EventType == releaseEvent && m.Metadata.EventPayload[releaseKey] == s.ID {
-				p := &post{channel: channel, ts: m.Timestamp}
+				p := &post{channel: channel, ts: m.Timestamp, asked: map[string]bool{}}
 				return p, b.read(ctx, p)
 			}
 		}
@@ -118,6 +132,9 @@ func (b *board) read(ctx context.Context, p *post) error {
 			if m.Metadata.EventType == storyEvent && err == nil && through.After(p.told) {
 				p.told = through
 			}
+			if question, ok := m.Metadata.EventPayload[questionKey].(string); ok && m.Metadata.EventType == askEvent {
+				p.asked[question] = true
+			}
 		}
 		if in.Cursor = cursor; cursor == "" {
 			return nil
@@ -133,11 +150,14 @@ func (b *board) begin(ctx context.Context, channel string, s workflows.Status, m
 	if err != nil {
 		return nil, fmt.Errorf("post release %s: %w", s.ID, err)
 	}
-	return &post{channel: channel, ts: ts}, nil
+	return &post{channel: channel, ts: ts, asked: map[string]bool{}}, nil
 }
 
 func (b *board) update(ctx context.Context, p *post, m rendered) error {
 	_, _, _, err := b.api.UpdateMessageContext(ctx, p.channel, p.ts, slackapi.MsgOptionText(m.plain, true), slackapi.MsgOptionBlocks(m.blocks...))
+	if answer, ok := errors.AsType[slackapi.SlackErrorResponse](err); ok && answer.Err == "message_not_found" {
+		p.gone = true
+	}
 	if err != nil {
 		return fmt.Errorf("update message: %w", err)
 	}
@@ -152,18 +172,58 @@ func (b *board) tell(ctx context.Context, p *post, s workflows.Status) error {
 	}
 	through := s.Log[len(s.Log)-1].At
 	text := "```" + strings.ReplaceAll(escape(clip(strings.Join(lines, "\n"), maxStory)), "```", "'''") + "```"
-	_, _, err := b.api.PostMessageContext(ctx, p.channel, slackapi.MsgOptionTS(p.ts), slackapi.MsgOptionText(text, false),
-		slackapi.MsgOptionMetadata(slackapi.SlackMetadata{EventType: storyEvent, EventPayload: map[string]any{
-			releaseKey: s.ID, throughKey: through.UTC().Format(time.RFC3339Nano),
-		}}), slackapi.MsgOptionDisableLinkUnfurl())
-	if err != nil {
-		if !refused(err) {
-			delete(b.posts, s.ID) // the next look reads how far the thread has come
-		}
+	if err := b.reply(ctx, p, s, text, slackapi.SlackMetadata{EventType: storyEvent, EventPayload: map[string]any{
+		releaseKey: s.ID, throughKey: through.UTC().Format(time.RFC3339Nano),
+	}}); err != nil {
 		return fmt.Errorf("tell story of release %s: %w", s.ID, err)
 	}
 	p.told = through
 	return nil
+}
+
+// reply adds to a thread. Whether one whose answer is lost is there is read before anything is said again.
+func (b *board) reply(ctx context.Context, p *post, s workflows.Status, text string, meta slackapi.SlackMetadata) error {
+	_, _, err := b.api.PostMessageContext(ctx, p.channel, slackapi.MsgOptionTS(p.ts), slackapi.MsgOptionText(text, false),
+		slackapi.MsgOptionMetadata(meta), slackapi.MsgOptionDisableLinkUnfurl())
+	if err != nil && !refused(err) {
+		delete(b.posts, s.ID) // the next look reads how far the thread has come
+	}
+	return err
+}
+
+// call tells those who may answer that they are asked, by name, and again when half of the time is over.
+func (b *board) call(ctx context.Context, p *post, s workflows.Status) error {
+	q := s.Asks
+	if q == nil || s.Deadline.IsZero() {
+		return nil
+	}
+	key, text := q.ID, ":raised_hand: "
+	if b.now().After(q.Asked.Add(s.Deadline.Sub(q.Asked) / 2)) {
+		key, text = q.ID+"/half", ":alarm_clock: half of the time is over: "
+	}
+	if p.asked[key] {
+		return nil
+	}
+	text += fmt.Sprintf("%s%s, until %s, then %s", b.mentions(q.Approvers), escape(q.Text), date(s.Deadline), escape(s.AtDeadline))
+	if err := b.reply(ctx, p, s, text, slackapi.SlackMetadata{EventType: askEvent, EventPayload: map[string]any{releaseKey: s.ID, questionKey: key}}); err != nil {
+		return fmt.Errorf("call people to release %s: %w", s.ID, err)
+	}
+	p.asked[key], p.asked[q.ID] = true, true
+	return nil
+}
+
+// mentions are those approvers whom Slack knows.
+func (b *board) mentions(approvers []string) string {
+	text := ""
+	for _, a := range approvers {
+		if id, ok := b.names.People[a]; ok {
+			text += "<@" + id + "> "
+		}
+		if id, ok := b.names.Groups[a]; ok {
+			text += "<!subteam^" + id + "> "
+		}
+	}
+	return text
 }
 
 // maxStory is the longest reply, in characters.

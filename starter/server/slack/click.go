@@ -25,27 +25,29 @@ const (
 	maxTarget = 2000
 )
 
-// target is what somebody was looking at when they clicked. It is no authority: it only says which release is meant.
+// target is what somebody was looking at when they clicked. It is no authority: it only says what they mean, and the
+// release refuses what it is not.
 type target struct {
-	lane, release, where string
+	lane string
+	seen client.Seen
 	// channel to answer in, for a modal, which has none.
 	channel string
 }
 
 // String is one line; no part of it contains the separator.
 func (t target) String() string {
-	return strings.Join([]string{t.lane, t.release, t.where, t.channel}, "|")
+	return strings.Join([]string{t.lane, t.seen.Release, t.seen.Where, t.seen.Digest, t.seen.PlanHash, t.channel}, "|")
 }
 
 func parseTarget(text string) (target, error) {
-	parts := strings.Split(text, "|")
-	if len(text) > maxTarget || len(parts) != 4 || parts[1] == "" || parts[2] == "" {
+	p := strings.Split(text, "|")
+	if len(text) > maxTarget || len(p) != 6 || p[1] == "" || p[2] == "" {
 		return target{}, errors.New("the button is not one of this version; look at the newest message of the release")
 	}
-	if _, err := client.ParseLane(parts[0]); err != nil {
+	if _, err := client.ParseLane(p[0]); err != nil {
 		return target{}, err
 	}
-	return target{parts[0], parts[1], parts[2], parts[3]}, nil
+	return target{p[0], client.Seen{Release: p[1], Where: p[2], Digest: p[3], PlanHash: p[4]}, p[5]}, nil
 }
 
 // click is what somebody has done in Slack.

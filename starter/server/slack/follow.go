@@ -25,8 +25,8 @@ const (
 
 // releases is where they are found.
 type releases interface {
-	Recent(ctx context.Context, since time.Time) ([]client.Seen, error)
-	StatusOf(ctx context.Context, s client.Seen) (workflows.Status, error)
+	Recent(ctx context.Context, since time.Time) ([]client.Found, error)
+	StatusOf(ctx context.Context, s client.Found) (workflows.Status, error)
 	Status(ctx context.Context, l client.Lane) (workflows.Status, error)
 	Decide(ctx context.Context, d client.Decision) (client.Decided, error)
 }
@@ -90,7 +90,7 @@ func (a *App) round(ctx context.Context, limit *rate.Limiter, ended map[string]b
 }
 
 // showOne reports whether the release has ended, and was shown so.
-func (a *App) showOne(ctx context.Context, s client.Seen) (bool, error) {
+func (a *App) showOne(ctx context.Context, s client.Found) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	status, err := a.releases.StatusOf(ctx, s)

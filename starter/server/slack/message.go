@@ -11,6 +11,7 @@ import (
 
 	slackapi "github.com/slack-go/slack"
 
+	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/workflows"
 )
 
@@ -132,7 +133,7 @@ func date(t time.Time) string {
 
 // buttons are what can be decided now.
 func buttons(s workflows.Status) slackapi.Block {
-	value := target{lane: s.Environment + "/" + s.Service, release: s.ID, where: s.Where()}.String()
+	value := target{lane: s.Environment + "/" + s.Service, seen: client.SeenIn(s)}.String()
 	var all []slackapi.BlockElement
 	if s.Asks != nil {
 		all = append(all,
@@ -174,7 +175,7 @@ func modal(command string, t target) slackapi.ModalViewRequest {
 	if command == workflows.Reject {
 		title, what = "Reject", "The answer is no: the release is undone."
 	}
-	about := slackapi.NewTextBlockObject(slackapi.MarkdownType, fmt.Sprintf("`%s` of *%s*\n%s", escape(t.release), escape(t.lane), what), false, false)
+	about := slackapi.NewTextBlockObject(slackapi.MarkdownType, fmt.Sprintf("`%s` of *%s*\n%s", escape(t.seen.Release), escape(t.lane), what), false, false)
 	return slackapi.ModalViewRequest{
 		Type: slackapi.VTModal, CallbackID: actionPrefix + command, PrivateMetadata: t.String(),
 		Title: plain(title), Submit: plain(strings.Fields(title)[0]), Close: plain("Cancel"),

@@ -104,7 +104,7 @@ func FuzzOnlyTheSignedBodyIsBelieved(f *testing.F) {
 func FuzzAPayloadIsReadOrRefused(f *testing.F) {
 	s := fakeslack.Start()
 	defer s.Close()
-	d := s.Click("U1", fakeslack.Message{Channel: "C1", Blocks: []map[string]any{{"elements": []any{map[string]any{"action_id": "slipway_approve", "value": "production/checkout|checkout-1|question 1.1|"}}}}}, "slipway_approve")
+	d := s.Click("U1", fakeslack.Message{Channel: "C1", Blocks: []map[string]any{{"elements": []any{map[string]any{"action_id": "slipway_approve", "value": "production/checkout|checkout-1|question 1.1|sha256:0|ab|"}}}}}, "slipway_approve")
 	f.Add(d.Body)
 	f.Add([]byte(`{"type":"block_actions","actions":[null]}`))
 	f.Add([]byte(`{"type":"view_submission","view":{"callback_id":"slipway_abort","state":{"values":{}}}}`))

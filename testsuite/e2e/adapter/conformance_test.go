@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -248,6 +249,7 @@ func kit() map[string]func(*testing.T, *bench) {
 		"refuses a cluster without its kind":                                                 unserved,
 		"lets testers in where it says so, and refuses them with a reason where it does not": testers,
 		"is restored by what a rescue prints":                                                restored,
+		"keeps a client on a version where it says so, and refuses to where it does not":     sticky,
 	}
 }
 
@@ -396,10 +398,9 @@ func elsewhere(t *testing.T, b *bench) {
 
 // terminating holds the namespace by a finalizer while everything in it is deleted.
 func terminating(t *testing.T, b *bench) {
-	o := b.get(t)
-	o.SetFinalizers([]string{"example.com/held"})
-	_, err := b.objects.Update(t.Context(), o, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	b.edit(t, b.object.Name, func(o map[string]any) {
+		o["metadata"].(map[string]any)["finalizers"] = []any{"example.com/held"}
+	})
 	require.NoError(t, world.Kube.CoreV1().Namespaces().Delete(t.Context(), b.namespace, metav1.DeleteOptions{}))
 	eventually(t, func(ctx context.Context) error {
 		o, err := b.objects.Get(ctx, b.object.Name, metav1.GetOptions{})
@@ -408,7 +409,7 @@ func terminating(t *testing.T, b *bench) {
 		}
 		return err
 	})
-	_, err = b.router.Read(t.Context(), b.route)
+	_, err := b.router.Read(t.Context(), b.route)
 	require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 	require.ErrorContains(t, err, "is being deleted; wait until it is gone, create it anew, then release again")
 	if b.beside {
@@ -439,7 +440,8 @@ func unserved(t *testing.T, b *bench) {
 	_, err = b.router.Read(t.Context(), b.route)
 	for _, err := range []error{err, b.try(t.Context(), 30, write(1, 2))} {
 		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
-		require.ErrorContains(t, err, "the cluster does not serve "+b.object.Kind+" in "+b.object.Resource.GroupVersion().String())
+		require.ErrorContains(t, err, "the cluster does not serve ")
+		require.ErrorContains(t, err, " in "+b.object.Resource.GroupVersion().String()+"; install its CustomResourceDefinitions")
 	}
 	b.clean(t)
 }
@@ -491,6 +493,9 @@ func testers(t *testing.T, b *bench) {
 	require.NoError(t, door.OpenPreview(t.Context(), in(30)))
 	b.set(t, 20, write(1, 31))
 	b.byHand(t)
+	require.Empty(t, cmp.Diff(b.original.Object["spec"], b.get(t).Object["spec"]))
+	b.set(t, 0, write(1, 32))
+	require.NoError(t, door.ClosePreview(t.Context(), in(33)))
 	b.clean(t)
 }
 
@@ -517,7 +522,11 @@ func (b *bench) mentions(t *testing.T, header, cookie string) bool {
 }
 
 func restored(t *testing.T, b *bench) {
-	safe := activities.SafeState{Version: activities.SafeStateVersion, ReleaseID: "release-1", Target: plan.Target{Namespace: b.namespace, Deployment: "checkout"}}
+	safe := activities.SafeState{
+		Version: activities.SafeStateVersion, ReleaseID: "release-1", Lane: "test/checkout", Recorded: time.Now().UTC(), Route: b.route,
+		Target: plan.Target{Namespace: b.namespace, Deployment: "checkout", Service: "checkout"},
+		Tracks: activities.Tracks{Stable: "checkout", StableImage: "shop:v1", StableSelector: map[string]string{"app": "checkout"}, Candidate: "checkout-green"},
+	}
 	require.NoError(t, b.router.Set(t.Context(), activities.SetTrafficWeightIn{Write: write(1, 1), Route: b.route, Weight: 40, Safe: &safe}))
 	found, err := router.Recall(t.Context(), world.Objects, b.namespace, "checkout")
 	require.NoError(t, err)
@@ -640,4 +649,35 @@ func occupied(t *testing.T, b *bench) {
 	_, err := b.router.Read(t.Context(), b.route)
 	require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
 	require.ErrorContains(t, err, "sends 30 % to Service checkout-green already; was a release ended by force? Take that backend out, then release again")
+}
+
+func sticky(t *testing.T, b *bench) {
+	can, _ := b.route.Traffic.Router()
+	b.route.Sticky = "version"
+	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	if !can.Sticky {
+		require.ErrorContains(t, err, "this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: traffic.")
+		b.clean(t)
+		return
+	}
+	require.ErrorContains(t, err, "keeps clients on one version already, as its owner wrote it; leave sticky out of the plan")
+	b.edit(t, b.object.Name, func(o map[string]any) { unstructured.RemoveNestedField(o, "spec", "weighted", "sticky") })
+	b.original = b.get(t)
+	_, err = b.traffic.InspectRoute(t.Context(), b.route)
+	require.NoError(t, err)
+	cookie := func() string {
+		name, _, err := unstructured.NestedString(b.get(t).Object, "spec", "weighted", "sticky", "cookie", "name")
+		require.NoError(t, err)
+		return name
+	}
+	for _, weight := range []int{20, 50} {
+		b.set(t, weight, write(1, int64(weight)))
+		require.Equal(t, "version", cookie())
+	}
+	b.byHand(t)
+	b.set(t, 0, write(1, 60))
+	b.clean(t)
+	b.set(t, 20, write(1, 61))
+	b.set(t, 0, write(1, 62))
+	b.clean(t)
 }

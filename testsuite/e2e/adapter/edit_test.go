@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
 )
 
 // counted is what a release of the place counts on once its candidate is there.
@@ -60,7 +61,7 @@ func TestAPersonsEditIsNamedWithItsFieldAndItsManager(t *testing.T) {
 			[]string{"has set the image of Deployment NS/checkout to shop:theirs"}, false,
 		},
 		"fewer pods": {
-			"scale", "checkout", `{"spec":{"replicas":1}}`, []string{"somebody (kubectl-patch, ", "has set spec.replicas of Deployment NS/checkout to 1, which were 2"}, false,
+			"scale", "checkout", `{"spec":{"replicas":1}}`, []string{"somebody (kubectl-patch", "has set spec.replicas of Deployment NS/checkout to 1, which were 2"}, false,
 		},
 		"the selector": {
 			"service", "checkout", `{"spec":{"selector":{"app":"sorry","tier":null}}}`,
@@ -90,6 +91,22 @@ func TestAPersonsEditIsNamedWithItsFieldAndItsManager(t *testing.T) {
 			}
 			require.ErrorContains(t, p.workloads.TakeBack(t.Context(), activities.TakeBackIn{Write: write(0, 9), Held: held}), "was written by release release-1 since")
 		})
+	}
+}
+
+func TestOnlyWhatIsStillTheOldVersionIsRetired(t *testing.T) {
+	p := open(t)
+	held := p.counted(t)
+	retire := activities.RetireTrackIn{Write: write(1, 2), Namespace: p.target.Namespace, Deployment: "checkout", Target: p.target, Was: held.Tracks[0].Image}
+	patch(t, p, "deployment", "checkout", `{"spec":{"template":{"spec":{"containers":[{"name":"shop","image":"shop:theirs"}]}}}}`)
+	err := p.workloads.RetireTrack(t.Context(), retire)
+	require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
+	require.ErrorContains(t, err, "has set its image to shop:theirs, which was "+retire.Was+"; it is left as it is")
+	require.EqualValues(t, 2, *p.deployment(t, "checkout").Spec.Replicas)
+	retire.Was = "shop:theirs"
+	for range 2 {
+		require.NoError(t, p.workloads.RetireTrack(t.Context(), retire))
+		require.Zero(t, *p.deployment(t, "checkout").Spec.Replicas)
 	}
 }
 

@@ -129,3 +129,48 @@ func weigh(t *testing.T, shop *stage.Shop, weight int) {
 		return err
 	}))
 }
+
+func TestAClientStaysOnTheVersionThatItGotFirst(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "sticky", Front: stage.TraefikService})
+	v2 := image(t, "v2")
+	r := begin(t, shop, stage.Quick{Steps: stage.Holding("8s", 50), Canary: "sticky: {cookie: version}"}, v2)
+	r.untilShare(50)
+	for _, version := range []string{"v1", "v2"} {
+		var cookie string
+		r.until("a client gets "+version, func() bool {
+			first := ask(t, shop, "")
+			cookie = first.cookie
+			return first.version == version && cookie != ""
+		})
+		for range 20 {
+			require.Equal(t, version, ask(t, shop, cookie).version)
+		}
+	}
+	said, seen := r.end()
+	require.Zero(t, said.Code, said.Err+said.Out)
+	require.Zero(t, seen.Failed, seen.Errors)
+	atRest(t, shop, v2)
+}
+
+// answered is what one client has got.
+type answered struct{ version, cookie string }
+
+func ask(t *testing.T, shop *stage.Shop, cookie string) answered {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, world.Gateway+"/", nil)
+	require.NoError(t, err)
+	req.Host = shop.Host
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	out := answered{version: resp.Header.Get("X-Version")}
+	for _, c := range resp.Cookies() {
+		if c.Name == "version" {
+			out.cookie = c.Name + "=" + c.Value
+		}
+	}
+	return out
+}

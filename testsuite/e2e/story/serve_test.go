@@ -151,12 +151,16 @@ func TestASignedWebhookIsReleasedOnceHoweverOftenItIsDelivered(t *testing.T) {
 	require.Equal(t, 1, strings.Count(list, `"id":`), list)
 	atRest(t, shop, built)
 	r.keepsItsSecrets(id)
+	keepHistory(t, intakeOf(id), "intake")
 }
+
+// intakeOf is the workflow that has brought a release in.
+func intakeOf(id string) string { return "intake/" + id[strings.LastIndex(id, "-")+1:] }
 
 // keepsItsSecrets looks for the canaries where they must not be.
 func (r *reception) keepsItsSecrets(id string) {
 	r.t.Helper()
-	intake, err := stage.History(r.t.Context(), temporal, "intake/"+id[strings.LastIndex(id, "-")+1:])
+	intake, err := stage.History(r.t.Context(), temporal, intakeOf(id))
 	require.NoError(r.t, err)
 	log, err := os.ReadFile(r.server.Log)
 	require.NoError(r.t, err)

@@ -29,8 +29,8 @@ type shop struct {
 func newShop(c config, now func() time.Time) *shop {
 	s := &shop{
 		config: c, faults: &injector{now: now, own: c.Faults}, registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shop_requests_total", Help: "Requests answered."}, []string{"version", "code"}),
-		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "shop_request_seconds", Help: "Time to answer."}, []string{"version"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."}, []string{"version", "code"}),
+		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds", Help: "Time to answer."}, []string{"version"}),
 	}
 	s.registry.MustRegister(s.requests, s.seconds)
 	return s

@@ -32,6 +32,8 @@ type Forecast struct {
 	// NoReturn is the number of the step from which on undo is refused; WayBack is the command for after it.
 	NoReturn int    `json:"noReturn"`
 	WayBack  string `json:"wayBack"`
+	// Warnings say where the plan cannot work at the traffic that was asked about.
+	Warnings []string `json:"warnings,omitempty"`
 	// Unmeasured is what a step waits for, beyond its time, when it cannot be measured.
 	Unmeasured *Unmeasured `json:"unmeasured,omitempty"`
 }
@@ -60,6 +62,8 @@ type Step struct {
 	Undo []string `json:"undo"`
 	// UndoWithin bounds that; left out when it takes moments.
 	UndoWithin plan.Duration `json:"undoWithin,omitempty"`
+	// Sight is what the step sees of its candidate, where somebody has said what traffic the service gets.
+	Sight *Sight `json:"sight,omitempty"`
 }
 
 // Cost is what runs beside the pods of the service.

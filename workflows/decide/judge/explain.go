@@ -104,7 +104,11 @@ func (s *State) seen(p *Settings, metric int) string {
 		if !math.IsInf(i.Ratio, 0) {
 			text += times(i.Ratio) + ", "
 		}
-		text += fmt.Sprintf("95 %% interval %s to %s, tolerance %s", times(i.Low), times(i.High), times(m.tolerated.ratio))
+		most := times(i.High)
+		if i.High >= widest {
+			most = "over " + most
+		}
+		text += fmt.Sprintf("95 %% interval %s to %s, tolerance %s", times(i.Low), most, times(m.tolerated.ratio))
 	}
 	return text
 }

@@ -44,6 +44,12 @@ type Boundary struct {
 	Spread
 }
 
+// Supposed is the history of a service whose pods fail a share of their requests, independently of each other: for
+// planning.
+func Supposed(errors float64) History {
+	return History{Pods: leastPods, Requests: memory, Errors: Spread{Bad: math.Max(errors*memory, leastEvents), Phi: 1}}
+}
+
 // Window is what each pod of stable did in one stretch of the past; all windows are equally long.
 type Window map[string]decide.Counts
 

@@ -106,7 +106,8 @@ func TestWhatIsSeenBecomesAVerdictWithItsReason(t *testing.T) {
 			nil, known(), 9, served(540, 1, 5), served(60, 0, 0), Unproven, "Not yet proven to be acceptable",
 		},
 		"three per cent against a thousandth": {
-			nil, known(), 8, served(900, 1, 9), served(100, 3, 1), Rollback, "candidate failed 18 of 600 requests (3.00 %), stable 6 of 5,400 requests (0.11 %): 27x, 95 % interval ",
+			nil, known(), 8, served(900, 1, 9), served(100, 3, 1), Rollback, "candidate failed 18 of 600 requests (3.00 %), stable 6 of 5,400 requests (0.11 %): 27x, " +
+				"95 % interval 6.11x to over 50x, tolerance 1.25x. Evidence 6,208:1, limit 40:1: a release as good as stable gets this far in at most 1 of 20",
 		},
 		"a little evidence": {nil, known(), 5, served(900, 0, 9), served(100, 1, 1), Suspicious, "is short of the limit of 40:1, but too much to go on"},
 		"twice as slow": {

@@ -56,6 +56,9 @@ func (p *Settings) Detection(t Traffic, p1, quantile float64) time.Duration {
 	failures := math.Pow((quantile*math.Sqrt(v)+math.Sqrt(quantile*quantile*v+4*mu*b))/(2*mu), 2)
 	perSecond := t.Rate * (t.Share*p1 + (1-t.Share)*t.Errors) / m.Phi
 	seconds := failures/perSecond + 3*p.Interval.Seconds()
+	if !p.R { // V waits for its blocks
+		seconds += float64(p.Block) * p.Interval.Seconds()
+	}
 	return time.Duration(math.Min(seconds, longest.Seconds()) * float64(time.Second))
 }
 

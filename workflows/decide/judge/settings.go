@@ -83,8 +83,9 @@ type Metric struct {
 	bad, of float64
 }
 
-// New makes the settings of a plan, whose defaults are filled in.
+// New makes the settings of a plan. What it leaves out has its default.
 func New(a plan.Analysis, h History) Settings {
+	a = a.Complete()
 	p := Settings{
 		Interval: a.Interval.D(), WarmUp: a.WarmUp.D(), Soak: a.Soak.D(), Block: max(1, int(a.Block/a.Interval)),
 		Alarm: 2 / (a.FalseAlarms / 100), Proof: 1 / (a.Misses / 100), Requests: float64(a.MinRequests),

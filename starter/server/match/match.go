@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package intake
+package match
 
 import (
 	"fmt"
@@ -21,8 +21,23 @@ const shortCommit = 7
 // Fit is the image that a trigger takes from an event, or why it takes none.
 type Fit struct{ Image, Why string }
 
-// Match compares an event with a trigger of its sender and repository.
-func Match(t plan.Trigger, e sender.Event) Fit {
+// Plan is what the first trigger of a plan that fits takes, or why the last one does not. Ours is false where none is
+// of the event's sender and repository.
+func Plan(p plan.Plan, e sender.Event) (fit Fit, ours bool) {
+	for _, t := range p.Spec.Triggers {
+		if t.Sender != e.Sender || !strings.EqualFold(t.Repository, e.Repository) {
+			continue
+		}
+		if fit = Trigger(t, e); fit.Why == "" {
+			return fit, true
+		}
+		ours = true
+	}
+	return fit, ours
+}
+
+// Trigger compares an event with a trigger of its sender and repository.
+func Trigger(t plan.Trigger, e sender.Event) Fit {
 	if why := differs(t, e); why != "" {
 		return Fit{Why: why}
 	}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway/starter/view"
+	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// judge looks at the records that workers keep.
+func (a *app) judge() *cobra.Command {
+	cmd := &cobra.Command{Use: "judge", Short: "Judge recorded releases again"}
+	cmd.AddCommand(a.replay())
+	return cmd
+}
+
+func (a *app) replay() *cobra.Command {
+	var changes []string
+	cmd := &cobra.Command{
+		Use: "replay FILE…", Short: "Judge recorded releases again, with other limits", Args: cobra.MinimumNArgs(1),
+		Long: `Judge recorded releases again, with other limits.
+
+A record is a file that a worker has written into SLIPWAY_RECORD_DIR. Each watch in it is judged again, tick by tick, and
+shown beside the verdict that was given then. --set changes a field of spec.analysis, such as errors.tolerate=2x or
+falseAlarms=1; with many files it tells what would have been caught, and which good releases stopped. It judges
+what happened: a release that was rolled back has no ticks after that.`,
+		RunE: func(_ *cobra.Command, files []string) error {
+			var all []view.Record
+			for _, file := range files {
+				r, err := replay(file, changes)
+				if err != nil {
+					return fmt.Errorf("replay %s: %w", file, err)
+				}
+				all = append(all, r)
+			}
+			if a.json {
+				return a.encode(all)
+			}
+			return a.print("%s", view.Records(all))
+		},
+	}
+	cmd.Flags().StringArrayVar(&changes, "set", nil, "a field of spec.analysis and its value, such as errors.tolerate=2x; may be repeated")
+	return cmd
+}
+
+// replay judges one file again.
+func replay(file string, changes []string) (view.Record, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return view.Record{}, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	entries, err := lines(f)
+	if err != nil {
+		return view.Record{}, err
+	}
+	out := view.Record{File: file}
+	if len(entries) > 0 {
+		out.Release = entries[0].Release
+	}
+	out.Watches, err = judge.Replay(entries, func(limits *plan.Analysis) error { return set(limits, changes) })
+	return out, err
+}
+
+// maxLine of a record, in bytes.
+const maxLine = 1 << 20
+
+// lines reads a record. A last line that is not whole is one that a worker died over.
+func lines(r io.Reader) ([]judge.Entry, error) {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxLine)
+	var out []judge.Entry
+	var broken error
+	for n := 1; scanner.Scan(); n++ {
+		if broken != nil {
+			return nil, broken
+		}
+		var e judge.Entry
+		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+			broken = fmt.Errorf("line %d is not one of a record: %w", n, err)
+			continue
+		}
+		out = append(out, e)
+	}
+	return out, scanner.Err()
+}
+
+// set changes fields of the limits, as a plan would write them.
+func set(limits *plan.Analysis, changes []string) error {
+	text, err := json.Marshal(limits)
+	if err != nil {
+		return fmt.Errorf("write limits: %w", err)
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return fmt.Errorf("read limits: %w", err)
+	}
+	for _, change := range changes {
+		path, value, ok := strings.Cut(change, "=")
+		if !ok || path == "" || value == "" {
+			return fmt.Errorf("--set %s: write a field and its value, such as errors.tolerate=2x", change)
+		}
+		if path == "interval" || strings.HasPrefix(path, "source") {
+			return fmt.Errorf("--set %s: what was counted cannot be changed afterwards", change)
+		}
+		if err := put(tree, strings.Split(path, "."), value); err != nil {
+			return fmt.Errorf("--set %s: %w", change, err)
+		}
+	}
+	if text, err = json.Marshal(tree); err != nil {
+		return fmt.Errorf("write limits: %w", err)
+	}
+	var changed plan.Analysis
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&changed); err != nil {
+		return fmt.Errorf("--set %s: %w", strings.Join(changes, " "), err)
+	}
+	var problems []error
+	for _, p := range changed.Validate() {
+		problems = append(problems, p)
+	}
+	*limits = changed
+	return errors.Join(problems...)
+}
+
+// put sets one field of a tree, as a number where it is one.
+func put(tree map[string]any, path []string, value string) error {
+	for _, name := range path[:len(path)-1] {
+		below, ok := tree[name].(map[string]any)
+		if !ok {
+			return fmt.Errorf("the plan of the record has no %s", name)
+		}
+		tree = below
+	}
+	var v any = value
+	var number float64
+	if json.Unmarshal([]byte(value), &number) == nil {
+		v = number
+	}
+	tree[path[len(path)-1]] = v
+	return nil
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
+)
+
+// Entry is one line of the record of a release: exactly one of its last three fields is set. A watch that was
+// taken over by another worker may have written ticks twice; the second time counts for nothing.
+type Entry struct {
+	// Release that it belongs to.
+	Release string `json:"release"`
+	// At is when it was written, by the worker's clock.
+	At      time.Time       `json:"at"`
+	Watch   *Watch          `json:"watch,omitempty"`
+	Tick    *Judged         `json:"tick,omitempty"`
+	Verdict *decide.Verdict `json:"verdict,omitempty"`
+}
+
+// Watch is how one watch began: all that its judgement depends on, beside the ticks.
+type Watch struct {
+	Analysis plan.Analysis `json:"analysis"`
+	History  History       `json:"history,omitzero"`
+	Weight   int           `json:"weight"`
+	Start    time.Time     `json:"start"`
+	// Alone says that stable did not serve beside the candidate, Reference what it did before.
+	Alone     bool          `json:"alone,omitempty"`
+	Reference decide.Counts `json:"reference,omitzero"`
+	// State that it began with.
+	State State `json:"state,omitzero"`
+	// Queries that were asked of the source, for whoever wants to ask again.
+	Queries []string `json:"queries,omitempty"`
+}
+
+// Settings of the watch.
+func (w *Watch) Settings() Settings {
+	p := New(w.Analysis, w.History)
+	if w.Alone {
+		p = p.Against(w.Reference)
+	}
+	return p
+}
+
+// Judged is a tick and what was found after it.
+type Judged struct {
+	Tick
+	Evidence    float64 `json:"evidence"`
+	Certificate float64 `json:"certificate,omitempty"`
+	Says        string  `json:"says,omitempty"`
+}
+
+// Replayed is one watch of a record, judged again.
+type Replayed struct {
+	Weight int `json:"weight"`
+	// Then is the verdict that was given; nil where the watch was ended by other means.
+	Then *decide.Verdict `json:"then,omitempty"`
+	// Now is the verdict by the other settings, at the tick that ended at At: the first that fails, or the last.
+	Now decide.Verdict `json:"now"`
+	At  time.Time      `json:"at"`
+	// Ticks that were judged.
+	Ticks int `json:"ticks"`
+}
+
+// Replay judges a record again, in the order of its lines, with settings that change has changed. It judges what
+// happened: a release that was rolled back has no ticks after that, whatever the other settings would have done.
+func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, error) {
+	var out []Replayed
+	var p Settings
+	var s State
+	for i, e := range entries {
+		switch {
+		case e.Watch != nil:
+			w := *e.Watch
+			if err := change(&w.Analysis); err != nil {
+				return nil, fmt.Errorf("line %d: %w", i+1, err)
+			}
+			p = w.Settings()
+			if len(s.Steps) == 0 { // the record begins in the middle
+				s = w.State
+			}
+			s = Begin(&p, s, w.Weight, w.Start)
+			out = append(out, Replayed{Weight: w.Weight})
+		case len(out) == 0:
+			return nil, fmt.Errorf("line %d: the record does not begin with a watch", i+1)
+		case e.Tick != nil:
+			out[len(out)-1].add(&p, &s, e.Tick.Tick)
+		case e.Verdict != nil:
+			out[len(out)-1].Then = e.Verdict
+		}
+	}
+	return out, nil
+}
+
+func (r *Replayed) add(p *Settings, s *State, t Tick) {
+	if r.Now.Outcome == decide.Fail {
+		return
+	}
+	s.Add(p, t)
+	r.Ticks++
+	r.Now, r.At = s.Verdict(p, s.Find(p)), t.End
+}
