@@ -33,10 +33,12 @@ type Checked struct {
 	Reason string `json:"reason"`
 }
 
-// Request is one GET.
+// Request is one GET or POST.
 type Request struct {
 	URL     string
 	Headers map[string]string
+	// Body of a POST.
+	Body string
 }
 
 // Answer is what came back. A request that got none is an error instead.
@@ -49,6 +51,7 @@ type Answer struct {
 // Prober sends requests. It follows no redirect and gives up on its own.
 type Prober interface {
 	Get(context.Context, Request) (Answer, error)
+	Post(context.Context, Request) (Answer, error)
 }
 
 // Checks try a version before users do.

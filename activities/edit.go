@@ -36,8 +36,9 @@ type Edit struct {
 	Text string `json:"text"`
 	// Never says why it cannot be kept; empty where it can.
 	Never string `json:"never,omitempty"`
-	// Weight of the candidate that it sets, if it does.
-	Weight int `json:"weight,omitempty"`
+	// Weights is true for one of weights, and Weight what the candidate has by it where that is a percentage.
+	Weights bool `json:"weights,omitempty"`
+	Weight  int  `json:"weight,omitempty"`
 	// Deployment whose image, number of pods or autoscaler's lower limit it sets, if it does.
 	Deployment string `json:"deployment,omitempty"`
 	Image      string `json:"image,omitempty"`
@@ -75,7 +76,7 @@ func (a *Traffic) edits(ctx context.Context, held *Held) ([]Edit, error) {
 
 // weightEdit is a refused write as the edit that it met.
 func (a *Traffic) weightEdit(ctx context.Context, router Router, in SetTrafficWeightIn, refusal error) ([]Edit, error) {
-	out := Edit{Text: refusal.Error(), Never: "their weights are not whole percentages, the same everywhere"}
+	out := Edit{Text: refusal.Error(), Weights: true, Never: "their weights are not whole percentages, the same everywhere"}
 	w, ok := router.(weigher)
 	if !ok {
 		return []Edit{out}, nil

@@ -115,7 +115,8 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
-	main.RegisterActivity(&activities.Checks{Prober: web.New(), Clock: clock})
+	checks := &activities.Checks{Prober: web.New(), Clock: clock}
+	main.RegisterActivity(checks)
 	main.RegisterActivity(&activities.Approvals{Keys: c.ApprovalKeys})
 	found := temporal.New(w.temporal, workflows.TaskQueue)
 	directory := &activities.Lanes{Directory: found, Clock: clock}
@@ -130,6 +131,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	watches.RegisterActivity(onTarget.workloads)
 	watches.RegisterActivity(onTarget.rollouts)
 	watches.RegisterActivity(watch)
+	watches.RegisterActivity(checks)
 	watches.RegisterActivity(directory)
 	watches.RegisterActivity(messages)
 	watches.RegisterActivity(onTarget.lookout)

@@ -46,18 +46,29 @@ func passed(step StepStatus, s Status) string {
 // gate asks the people that the plan names.
 func (r *release) gate(ctx workflow.Context, g plan.Gate) error {
 	return r.ask(ctx, ask{
-		Question: Question{
-			Text:      fmt.Sprintf("approval by %d of %v", g.Quorum, g.Approvers),
-			Approvers: g.Approvers, Quorum: g.Quorum, FourEyes: g.FourEyes,
-		},
-		within: g.Within,
+		Question: Question{Text: asks(g), Approvers: g.Approvers, Quorum: g.Quorum, FourEyes: g.FourEyes},
+		within:   g.Within, confirm: g.Confirm,
 	})
+}
+
+// asks is a gate in words.
+func asks(g plan.Gate) string {
+	people := fmt.Sprintf("approval by %d of %v", g.Quorum, g.Approvers)
+	switch {
+	case g.Confirm == nil:
+		return people
+	case g.Quorum == 0:
+		return "a yes of " + g.Confirm.Name()
+	}
+	return people + ", and a yes of " + g.Confirm.Name()
 }
 
 // ask is a question to people; its silence at the deadline is a no.
 type ask struct {
 	Question
 	within plan.Duration
+	// confirm is another system that must say yes; nil: none.
+	confirm *plan.Confirm
 }
 
 func (r *release) ask(ctx workflow.Context, a ask) error {
@@ -70,7 +81,10 @@ func (r *release) ask(ctx workflow.Context, a ask) error {
 	r.note(ctx, "asked: %s", q.Text)
 	r.at(ctx, moment{next: q.Text, owner: OwnerPeople, deadline: deadline, atDeadline: "the release is undone"})
 	r.tell(ctx, plan.GateWaits, q.Text)
-	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() || r.rejected != nil || r.promoted != nil })
+	askCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	confirmed := r.confirmation(askCtx, a.confirm, deadline)
+	answered, err := r.guard(ctx, deadline, func() bool { return q.answered() && confirmed() || r.rejected != nil || r.promoted != nil })
 	switch {
 	case err != nil:
 		return err

@@ -142,6 +142,8 @@ func (r *release) refusePromotion(cmd Command) error {
 			continue
 		}
 		switch {
+		case g.Confirm != nil:
+			return stop("the gate of step %d waits for %s, and no person stands for that", i+1, g.Confirm.Name())
 		case g.Quorum > 1:
 			return stop("the gate of step %d needs %d people; approve it when it asks", i+1, g.Quorum)
 		case !cmd.among(g.Approvers):
@@ -158,6 +160,8 @@ func (r *release) refuseApproval(cmd Command) error {
 	switch {
 	case q == nil:
 		return stop("nothing is waiting for an approval")
+	case q.Quorum == 0:
+		return stop("no person is asked here, but %s", q.Text)
 	case !cmd.among(q.Approvers):
 		return stop("%s is not among the approvers %v", cmd.By, q.Approvers)
 	case q.FourEyes && cmd.By == r.in.RequestedBy:
@@ -178,7 +182,7 @@ func (r *release) refuseRejection(cmd Command) error {
 		return stop("a rejection needs a reason")
 	case q == nil:
 		return stop("nothing is waiting for an answer; an abort ends the release")
-	case q.answered() || r.rejected != nil:
+	case q.Quorum > 0 && q.answered() || r.rejected != nil:
 		return stop("somebody else has answered already; an abort ends the release")
 	case cmd.By != r.in.RequestedBy && !cmd.among(q.Approvers):
 		return stop("%s is not among the approvers %v; an abort ends the release", cmd.By, q.Approvers)

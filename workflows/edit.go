@@ -47,7 +47,7 @@ func (r *release) relied(weight int) *activities.Held {
 // returns the write to try next. Meanwhile the candidate is watched. Nothing is overwritten unasked.
 func (r *release) dispose(ctx workflow.Context, in activities.SetTrafficWeightIn, edits []activities.Edit) (activities.SetTrafficWeightIn, error) {
 	for i := range edits {
-		if edits[i].Weight > 0 && in.Weight == 100 {
+		if edits[i].Weights && in.Weight == 100 {
 			edits[i].Never = "the release is being promoted"
 		}
 		r.note(ctx, "paused: %s", edits[i].Text)
@@ -57,7 +57,8 @@ func (r *release) dispose(ctx workflow.Context, in activities.SetTrafficWeightIn
 		return in, err
 	}
 	if answer == EditsTakeBack {
-		in.TakeBack = true
+		// Weights that nobody was asked about are not overwritten by this answer.
+		in.TakeBack = slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Weights })
 		return in, r.takeEditsBack(ctx, in.Weight, edits)
 	}
 	for _, e := range edits {
@@ -91,7 +92,7 @@ func (r *release) decided(ctx workflow.Context, edits []activities.Edit) (string
 
 // takeEditsBack declares again what the release holds, and waits for the pods that this may have replaced.
 func (r *release) takeEditsBack(ctx workflow.Context, weight int, edits []activities.Edit) error {
-	if !slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Weight == 0 }) {
+	if !slices.ContainsFunc(edits, func(e activities.Edit) bool { return !e.Weights }) {
 		return nil
 	}
 	held := r.relied(weight)

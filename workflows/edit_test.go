@@ -84,6 +84,19 @@ func TestSomebodysEditIsTakenBackWhenAPersonSaysSo(t *testing.T) {
 	require.Equal(t, 1, r.said("took back what somebody had changed"))
 }
 
+func TestAnAnswerAboutPodsOverwritesNoWeights(t *testing.T) {
+	r, h := prepare(t, twoSteps()), scaled()
+	r.world.Keeper = h
+	r.world.Fail(world.SetWeight, 2, fault.New(fault.Edited, "somebody has set HTTPRoute shop/checkout to 60 %%"))
+	r.at(30*time.Minute, workflows.Resume, edits("ann", workflows.EditsTakeBack))
+	r.at(50*time.Minute, workflows.Resume, edits("bob", workflows.EditsTakeBack))
+	r.run().promoted()
+	require.Equal(t, 1, r.said("paused: "+h.found.Text))
+	require.Equal(t, 1, r.said("paused: somebody has set HTTPRoute shop/checkout to 60 %"))
+	require.GreaterOrEqual(t, r.when("weight 50 %"), 50*time.Minute, r.story())
+	require.Equal(t, 1, h.taken, "what was asked about")
+}
+
 func TestSomebodysEditCanEndTheRelease(t *testing.T) {
 	r := prepare(t, twoSteps())
 	r.world.Keeper = scaled()

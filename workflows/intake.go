@@ -40,13 +40,23 @@ type IntakeIn struct {
 	URL string `json:"url,omitempty"`
 }
 
+// maxBrief is how much of a text is in a summary, which Temporal bounds.
+const maxBrief = 200
+
+func brief(s string) string {
+	if r := []rune(s); len(r) > maxBrief {
+		return string(r[:maxBrief]) + "…"
+	}
+	return s
+}
+
 // Intake pins the image of an event to the digest that its tag has now, once, and hands the release to its
 // lane. It fails if the lane refuses; a further delivery of the event may then try again.
 func Intake(ctx workflow.Context, in IntakeIn) (Place, error) {
 	release := &in.Submission.Release
 	workflow.SetCurrentDetails(ctx, "- event: "+in.Key+"\n- link: "+in.URL+"\n")
 	if !strings.Contains(release.Image, "@") {
-		pinned, err := call(ctx, resolving(), "Ask the registry for the digest of "+release.Image, arrivals.ResolveImage,
+		pinned, err := call(ctx, resolving(), "Ask the registry for the digest of "+brief(release.Image), arrivals.ResolveImage,
 			activities.ResolveImageIn{Image: release.Image})
 		if err != nil {
 			return Place{}, err

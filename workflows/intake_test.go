@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,6 +115,11 @@ func TestAnIntakeFailsWithTheReason(t *testing.T) {
 			require.Contains(t, app.Message(), tt.want)
 		})
 	}
+}
+
+func TestAnImageOfAnyLengthIsLookedUp(t *testing.T) {
+	_, err := (&door{}).bring(t, "registry.example/"+strings.Repeat("x", 230)+":"+strings.Repeat("v", 128))
+	require.NoError(t, err)
 }
 
 func TestTheIDOfAnIntakeIsTheEndOfTheReleases(t *testing.T) {

@@ -68,7 +68,7 @@ func (s Submission) job(now time.Time) decide.Job {
 	return decide.Job{
 		ID: r.ID, Image: s.wanted(), Plan: s.PlanHash, By: r.RequestedBy, Since: now,
 		Hotfix: s.Hotfix, Rollback: s.Workflow == RollbackWorkflow || s.Workflow == RolloutUndoWorkflow,
-		Override: s.Override, OverrideFreeze: r.OverrideFreeze, CoolDown: laneOf(r.Plan).CoolDown, Event: s.Event,
+		Override: s.Override, OverrideFreeze: r.OverrideFreeze, CoolDown: laneOf(r.Plan).CoolDown, Event: s.Event, EventFrom: s.EventFrom,
 	}
 }
 

@@ -56,8 +56,9 @@ type Submission struct {
 	Hotfix   bool  `json:"hotfix,omitempty"`
 	// Override says why quarantine and cool-down do not count; empty: they do.
 	Override string `json:"override,omitempty"`
-	// Event is when what triggered it began; zero for what a person asks for.
-	Event time.Time `json:"event,omitzero"`
+	// Event is when what triggered it began; zero for what a person asks for. EventFrom is the kind of it.
+	Event     time.Time `json:"event,omitzero"`
+	EventFrom string    `json:"eventFrom,omitempty"`
 }
 
 // Withdrawal takes a release that waits out of its lane.

@@ -124,8 +124,8 @@ type Overrides struct {
 // that nobody could report to.
 func (o Order) Check() error { return errors.Join(pinned(o.Image), traceable(o.Source)) }
 
-// CheckName refuses an image that has neither tag nor digest, or that is none. What [Client.Take] is given may
-// have a tag alone.
+// CheckName refuses an image that has neither tag nor digest, or that is none, and a source that is none. What
+// [Client.Take] is given may have a tag alone.
 func (o Order) CheckName() error {
 	ref, err := reference.ParseNormalizedNamed(o.Image)
 	if err != nil {
@@ -134,7 +134,7 @@ func (o Order) CheckName() error {
 	if reference.IsNameOnly(ref) {
 		return fmt.Errorf("image %q has neither tag nor digest: write it with one, such as %s@sha256:…", o.Image, ref)
 	}
-	return nil
+	return traceable(o.Source)
 }
 
 // Release hands a release to its lane and returns where it stands there. An image that is not pinned by
@@ -172,6 +172,20 @@ func pinned(image string) error {
 
 // maxRepository is the longest name that a repository can have, with its groups.
 const maxRepository = 255
+
+// Traced is the source of what an event asks for. What the event does not say as it would have to is left out:
+// nothing is refused for it.
+func Traced(repository, commit, link string) workflows.Source {
+	s := workflows.Source{URL: link}
+	if traceable(s) != nil {
+		s.URL = ""
+	}
+	whole := workflows.Source{Repository: repository, Commit: commit, URL: s.URL}
+	if repository == "" || commit == "" || traceable(whole) != nil {
+		return s
+	}
+	return whole
+}
 
 // traceable accepts no source, or a repository with the full hash of a commit.
 func traceable(s workflows.Source) error {

@@ -79,3 +79,19 @@ func TestALaneIsEnvironmentAndName(t *testing.T) {
 		require.ErrorContains(t, err, "is not a service: write it as environment/name", s)
 	}
 }
+
+func TestASourceIsAsMuchOfAnEventAsIsInOrder(t *testing.T) {
+	commit := strings.Repeat("ab", 20)
+	for name, tt := range map[string]struct{ repository, commit, link, want string }{
+		"all of it":                   {"acme/checkout", commit, "https://ci.example/1", "acme/checkout " + commit + " https://ci.example/1"},
+		"no commit":                   {"acme/checkout", "", "https://ci.example/1", "  https://ci.example/1"},
+		"a commit that is cut":        {"acme/checkout", "abc", "https://ci.example/1", "  https://ci.example/1"},
+		"a repository that is a path": {"../acme", commit, "https://ci.example/1", "  https://ci.example/1"},
+		"a link that is none":         {"acme/checkout", commit, "javascript:alert(1)", "acme/checkout " + commit + " "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Traced(tt.repository, tt.commit, tt.link)
+			require.Equal(t, tt.want, s.Repository+" "+s.Commit+" "+s.URL)
+		})
+	}
+}

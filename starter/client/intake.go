@@ -31,8 +31,9 @@ type Request struct {
 	Order
 	// Key is the identity of what asks: requests of one key are one release.
 	Key string
-	// Event is when what triggered it began, by which a lane tells newer from older.
-	Event time.Time
+	// Event is when what triggered it began, by which a lane tells newer from older; EventFrom is the kind of it.
+	Event     time.Time
+	EventFrom string
 	// URL that people can look at; may be empty.
 	URL string
 	// Once refuses a second request of the key that asks for something else, as [UsedError].
@@ -69,11 +70,11 @@ func (c *Client) Take(ctx context.Context, r Request) (Taken, error) {
 	_, err = c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflows.IntakeID(id), TaskQueue: workflows.TaskQueue, WorkflowExecutionTimeout: arrivesWithin, WorkflowTaskTimeout: 2 * time.Second,
 		WorkflowIDReusePolicy: reuse, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary: id + ": " + r.Image + ", by " + r.By,
+		StaticSummary: id + ": by " + r.By,
 		Memo:          map[string]any{workflows.MemoID: id, workflows.MemoImage: r.Image, workflows.MemoBy: r.By, workflows.MemoKey: r.Key, workflows.MemoService: lane.String()},
 	}, workflows.Intake, workflows.IntakeIn{Key: r.Key, URL: r.URL, Submission: workflows.Submission{
-		Workflow: workflows.Workflow(r.Plan.Spec.Strategy), PlanHash: hash, Hotfix: r.Hotfix, Override: r.Quarantine, Event: r.Event,
-		Release: workflows.ReleaseIn{ID: id, Plan: r.Plan, Image: r.Image, PlanHash: hash, RequestedBy: r.By, OverrideFreeze: r.Freeze},
+		Workflow: workflows.Workflow(r.Plan.Spec.Strategy), PlanHash: hash, Hotfix: r.Hotfix, Override: r.Quarantine, Event: r.Event, EventFrom: r.EventFrom,
+		Release: workflows.ReleaseIn{ID: id, Plan: r.Plan, Image: r.Image, PlanHash: hash, RequestedBy: r.By, OverrideFreeze: r.Freeze, Source: r.Source},
 	}})
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return c.known(ctx, id, r)

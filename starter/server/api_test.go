@@ -136,6 +136,12 @@ func TestStartsOfOneIdempotencyKeyAreOne(t *testing.T) {
 	all := h.temporal.requests()
 	require.Len(t, all, 1)
 	require.Equal(t, "token:ci", all["production/shop api ci build-7"].By)
+	status, text := h.ask("POST", "/api/v1/releases", strings.Replace(body, digest, ":v3", 1), append(h.as(h.token), "Idempotency-Key", "build-7")...)
+	require.Equal(t, 409, status)
+	require.Contains(t, text, "the same key was used before, for release shop-production: nothing was started")
+	status, text = h.ask("POST", "/api/v1/releases", body, append(h.as(h.token), "Idempotency-Key", strings.Repeat("k", 201))...)
+	require.Equal(t, 400, status)
+	require.Contains(t, text, "Idempotency-Key has more than 200 characters")
 	h.ask("POST", "/api/v1/releases", body, h.as(h.token)...)
 	h.ask("POST", "/api/v1/releases", body, h.as(h.token)...)
 	require.Len(t, h.temporal.requests(), 3, "without a key each is another one")
@@ -193,7 +199,7 @@ func TestAJobStartsWhatItsPlanTakesByATokenThatCountsOnce(t *testing.T) {
 	require.Contains(t, text, `"known":true`)
 	status, text = ask(strings.Replace(body, digest, ":v3", 1))
 	require.Equal(t, 401, status, text)
-	require.Contains(t, text, "the token was used before, for release shop-production")
+	require.Contains(t, text, "the token counts once. the same key was used before, for release shop-production")
 	require.Len(t, h.temporal.requests(), 1)
 	for name, tt := range map[string]struct {
 		claim, value, body string

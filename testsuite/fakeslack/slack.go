@@ -15,8 +15,8 @@ import (
 
 // What the app is configured with.
 const (
-	BotToken      = "xoxb-fake-bot-token"
-	AppToken      = "xapp-fake-app-token"
+	BotToken      = "xoxb-fake-bot-token" //nolint:gosec // it opens nothing
+	AppToken      = "xapp-fake-app-token" //nolint:gosec // it opens nothing
 	SigningSecret = "fake8f742231b10e8888abcd99yyyzzz"
 	Team          = "T0FAKE"
 	Channel       = "C0RELEASES"

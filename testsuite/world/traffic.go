@@ -158,6 +158,27 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	return nil
 }
 
+// Post implements activities.Prober: another system that is asked, and says yes from ConfirmsFrom on.
+func (p Prober) Post(_ context.Context, r activities.Request) (activities.Answer, error) {
+	if err := p.enter(Confirm); err != nil {
+		return activities.Answer{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = r.Body
+	if p.ConfirmsFrom < 0 || p.time().Sub(p.began) < p.ConfirmsFrom {
+		return activities.Answer{Status: 403}, nil
+	}
+	return activities.Answer{Status: 200}, nil
+}
+
+// Asked is what another system was asked last.
+func (w *World) Asked() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
 // Get implements activities.Prober.
 func (p Prober) Get(context.Context, activities.Request) (activities.Answer, error) {
 	w := p.World

@@ -49,6 +49,7 @@ const (
 	// ReadPreview asks at preflight whether testers can be told apart.
 	ReadPreview Op = "read preview"
 	Probe       Op = "probe"
+	Confirm     Op = "confirm"
 	Find        Op = "find rollout"
 	Roll        Op = "roll"
 	Look        Op = "look at rollout"
@@ -99,6 +100,8 @@ type World struct {
 	MaxSurge, MaxUnavailable int
 	// BadAnswers is how many requests of checks the candidate answers with 500; negative: all.
 	BadAnswers int
+	// ConfirmsFrom is when another system begins to say yes, after the beginning; negative: never.
+	ConfirmsFrom time.Duration
 	// GoneFrom takes the candidate's pods away at that time after the beginning; 0: never.
 	GoneFrom time.Duration
 	// RestartsFrom makes a container of the candidate end and start again every five minutes from that time
@@ -141,6 +144,7 @@ type World struct {
 	faults   map[Op]map[int]error
 	timeline []string
 	wrong    []string
+	asked    string
 }
 
 // New is a world in which the old version serves.

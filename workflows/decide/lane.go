@@ -33,8 +33,10 @@ type Job struct {
 	OverrideFreeze string `json:"overrideFreeze,omitempty"`
 	// CoolDown of its plan.
 	CoolDown plan.Duration `json:"coolDown,omitempty"`
-	// Event is when what triggered it began; zero for what a person asks for.
-	Event time.Time `json:"event,omitzero"`
+	// Event is when what triggered it began; zero for what a person asks for. EventFrom is the kind of it: the
+	// times of two kinds are not compared, since one may be of a beginning and the other of an end.
+	Event     time.Time `json:"event,omitzero"`
+	EventFrom string    `json:"eventFrom,omitempty"`
 }
 
 func (j Job) urgent() bool { return j.Hotfix || j.Rollback }
@@ -55,9 +57,15 @@ type Queue struct {
 	Quarantine []Quarantined `json:"quarantine"`
 	// Undone is the newest undo or rollback; a cool-down counts from it.
 	Undone *Quarantined `json:"undone,omitempty"`
-	// Serves is what was promoted last. NewestEvent is that of all that has come in.
-	Serves      *Job      `json:"serves,omitempty"`
-	NewestEvent time.Time `json:"newestEvent,omitzero"`
+	// Serves is what was promoted last. NewestEvent is that of all that has come in, by its kind.
+	Serves      *Job   `json:"serves,omitempty"`
+	NewestEvent Newest `json:"newestEvent,omitzero"`
+}
+
+// Newest is the event that began last, and its kind.
+type Newest struct {
+	At   time.Time `json:"at,omitzero"`
+	From string    `json:"from,omitempty"`
 }
 
 // Yield tells the release that runs to make room for another one.
@@ -88,7 +96,7 @@ type Admission struct {
 	Dropped []Dropped
 	Yield   *Yield
 	// NewestEvent is that of all that has come in.
-	NewestEvent time.Time
+	NewestEvent Newest
 }
 
 // Admit decides about a job that comes to a lane, by the plan that it brings.
@@ -106,8 +114,8 @@ func Admit(q Queue, j Job, l plan.Lane, now time.Time) Admission {
 		return Admission{Refusal: why}
 	}
 	a := Admission{Waiting: slices.Clone(q.Waiting), NewestEvent: q.NewestEvent}
-	if j.Event.After(q.NewestEvent) {
-		a.NewestEvent = j.Event
+	if j.Event.After(q.NewestEvent.At) {
+		a.NewestEvent = Newest{At: j.Event, From: j.EventFrom}
 	}
 	if l.Newer != plan.NewerQueue || j.urgent() {
 		a.coalesce(j, l.Newer == plan.NewerQueue)
@@ -148,13 +156,14 @@ func (q Queue) serves(j Job) bool {
 		q.Serves.Image == j.Image && q.Serves.Plan == j.Plan
 }
 
-// outdated says why an event comes too late: a newer one has been here, and nothing goes back by itself.
+// outdated says why an event comes too late: a newer one of its kind has been here, and nothing goes back by
+// itself.
 func (q Queue) outdated(j Job) string {
-	if j.Event.IsZero() || !j.Event.Before(q.NewestEvent) {
+	if j.Event.IsZero() || j.EventFrom != q.NewestEvent.From || !j.Event.Before(q.NewestEvent.At) {
 		return ""
 	}
 	return fmt.Sprintf("the event of %s comes after the newer one of %s, which has been taken; release the image by hand if it is wanted all the same",
-		stamp(j.Event), stamp(q.NewestEvent))
+		stamp(j.Event), stamp(q.NewestEvent.At))
 }
 
 // refuse says why a job needs an override that it does not have.

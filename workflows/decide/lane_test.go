@@ -35,7 +35,11 @@ func overriding(j decide.Job) decide.Job {
 }
 
 // event is a job that was triggered by what happened before.
-func event(id string, before time.Duration) decide.Job { j := job(id); j.Event = ago(before); return j }
+func event(id string, before time.Duration) decide.Job {
+	j := job(id)
+	j.Event, j.EventFrom = ago(before), "ci"
+	return j
+}
 
 // again is a job of the image of another one.
 func again(j decide.Job, of string) decide.Job { j.Image = "image-" + of; return j }
@@ -70,7 +74,9 @@ func TestAdmit(t *testing.T) {
 	inAHurry := hotfix("z")
 	inAHurry.Image = "image-c"
 	full := decide.Queue{Running: new(job("a"))}
-	serving := decide.Queue{Serves: new(job("a")), NewestEvent: ago(time.Hour)}
+	serving := decide.Queue{Serves: new(job("a")), NewestEvent: decide.Newest{At: ago(time.Hour), From: "ci"}}
+	push := event("z", 2*time.Hour)
+	push.EventFrom = "registry"
 	for i := range 20 {
 		full.Waiting = append(full.Waiting, job(fmt.Sprint("w", i)))
 	}
@@ -112,6 +118,7 @@ func TestAdmit(t *testing.T) {
 		},
 		"an event that a newer one has overtaken is refused": {serving, event("z", time.Hour+time.Second), plan.NewerQueue, answer{Refused: "the event of 2030-01-01 10:59:59 UTC comes after the newer one of 2030-01-01 11:00:00 UTC"}},
 		"an event of the same moment is not older":           {serving, event("z", time.Hour), plan.NewerQueue, answer{Waiting: []string{"z"}}},
+		"an event of another kind has times of its own":      {serving, push, plan.NewerQueue, answer{Waiting: []string{"z"}}},
 		"a person may go back behind an event":               {serving, job("z"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
 		"a cool-down ends":                                   {afterUndo("a", 10*time.Minute), job("z"), plan.NewerQueue, answer{Waiting: []string{"z"}}},
 	}
@@ -141,7 +148,7 @@ func TestAdmit(t *testing.T) {
 
 func TestTheNewestEventIsKept(t *testing.T) {
 	newest := func(j decide.Job) time.Time {
-		return decide.Admit(decide.Queue{NewestEvent: ago(time.Hour)}, j, plan.Lane{MaxQueue: 1}, noon()).NewestEvent
+		return decide.Admit(decide.Queue{NewestEvent: decide.Newest{At: ago(time.Hour)}}, j, plan.Lane{MaxQueue: 1}, noon()).NewestEvent.At
 	}
 	require.Equal(t, ago(time.Minute), newest(event("z", time.Minute)))
 	require.Equal(t, ago(time.Hour), newest(job("z")))

@@ -11,6 +11,7 @@ const (
 	defaultReadyWithin  = Duration(10 * time.Minute)
 	defaultSettleWithin = Duration(time.Minute)
 	defaultGateWithin   = Duration(24 * time.Hour)
+	defaultConfirmEvery = Duration(10 * time.Second)
 	defaultQuorum       = 1
 	defaultWarmUp       = Duration(2 * time.Minute)
 	defaultSoakStep     = Duration(2 * time.Minute)
@@ -131,8 +132,14 @@ func (g *Gate) fill() {
 	if g == nil {
 		return
 	}
-	or(&g.Quorum, defaultQuorum)
 	or(&g.Within, defaultGateWithin)
+	if c := g.Confirm; c != nil {
+		or(&c.Every, defaultConfirmEvery)
+		if len(g.Approvers) == 0 {
+			return // it answers in the place of people, unless a quorum says otherwise
+		}
+	}
+	or(&g.Quorum, defaultQuorum)
 }
 
 func (b *BlueGreen) fill() {

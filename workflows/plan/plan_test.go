@@ -141,6 +141,12 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 		"not YAML":                        {"kind: Plan", "kind: [Plan", "line 3: "},
 		"two documents":                   {"    latency: {slo: {p99: 500ms}}\n", "---\nkind: Plan\n", "a second document begins here"},
 		"too large":                       {"kind: Plan", "kind: Plan #" + strings.Repeat("x", plan.MaxSize), "the plan is larger than 256 KiB"},
+		"an approver named twice":         {`["@team-checkout"]`, `[ann, ann]`, "gate.approvers[1]: is named twice"},
+		"a group without a name":          {`["@team-checkout"]`, `["@"]`, "gate.approvers[0]: must not be empty"},
+		"two approvers in one":            {`["@team-checkout"]`, `["ann, bob"]`, "gate.approvers[0]: must be one name, such as ann, or one group, such as @team-checkout"},
+		"a confirmation by no URL":        {`["@team-checkout"]`, `[ann], confirm: {url: gate}`, "gate.confirm.url: "},
+		"a confirmation with a password":  {`["@team-checkout"]`, `[ann], confirm: {url: "http://ann:x@gate.example"}`, "gate.confirm.url: must name neither a password"},
+		"a confirmation without pause":    {`["@team-checkout"]`, `[ann], confirm: {url: "http://gate.example", every: 1ms}`, "gate.confirm.every: must be from 1s to 10m"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -328,4 +334,20 @@ func TestDurationsReadAsPeopleWriteThem(t *testing.T) {
 	} {
 		require.Equal(t, want, plan.Duration(d).String())
 	}
+}
+
+func TestAGroupMayHaveMoreMembersThanAreNamedAndASystemMayStandForPeople(t *testing.T) {
+	read := func(gate string) plan.Gate {
+		text := strings.Replace(short, `gate: {approvers: ["@team-checkout"]}`, "gate: "+gate, 1)
+		p, err := plan.Load(strings.NewReader(text))
+		require.NoError(t, err)
+		return *p.Spec.Strategy.Canary.Steps[1].Gate
+	}
+	require.Equal(t, 3, read(`{approvers: ["@team-checkout"], quorum: 3}`).Quorum)
+	alone := read(`{confirm: {url: "http://gate.example/check?token=x"}}`)
+	require.Zero(t, alone.Quorum)
+	require.Equal(t, 10*time.Second, alone.Confirm.Every.D())
+	require.Equal(t, "http://gate.example/check", alone.Confirm.Name())
+	require.Equal(t, 1, read(`{approvers: [ann], confirm: {url: "http://gate.example"}}`).Quorum, "both must say yes")
+	require.Equal(t, 2, read(`{quorum: 2, confirm: {url: "http://gate.example"}}`).Quorum)
 }

@@ -2,6 +2,8 @@
 
 package plan
 
+import "strings"
+
 // APIVersion and Kind are the only accepted values of the fields of that name.
 const (
 	APIVersion = "slipway.dev/v1alpha1"
@@ -430,8 +432,27 @@ type Gate struct {
 	Quorum int `json:"quorum,omitempty"`
 	// FourEyes keeps whoever has requested the release from approving it.
 	FourEyes bool `json:"fourEyes,omitempty"`
+	// Confirm asks another system as well; without approvers and a quorum, in the place of people.
+	Confirm *Confirm `json:"confirm,omitempty"`
 	// Within is the deadline; default 24h. At the deadline the release is undone.
 	Within Duration `json:"within,omitempty"`
+}
+
+// Confirm is another system that must say yes.
+type Confirm struct {
+	// URL gets a POST that says in JSON what is asked about, again and again until it answers with a status from 200
+	// to 299.
+	URL string `json:"url"`
+	// Every is the time between two requests, 1s to 10m; default 10s.
+	Every Duration `json:"every,omitempty"`
+	// Metadata is sent with each. It is kept in the history: no place for secrets.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Name is its URL without what may be secret in it.
+func (c Confirm) Name() string {
+	address, _, _ := strings.Cut(c.URL, "?")
+	return address
 }
 
 // Analysis compares the candidate with stable while both serve.

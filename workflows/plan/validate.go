@@ -330,7 +330,12 @@ func (c *checker) canary(s *Canary, t Traffic) {
 }
 
 func (c *checker) gate(field string, g *Gate) {
-	c.must(g.Quorum >= 1, field+".quorum", "must be at least 1")
+	c.must(g.Quorum >= 1 || g.Quorum == 0 && g.Confirm != nil, field+".quorum", "must be at least 1")
+	if h := g.Confirm; h != nil {
+		c.url(field+".confirm.url", h.URL)
+		c.must(!strings.ContainsAny(h.Name(), "@#"), field+".confirm.url", "must name neither a password nor a part of a page")
+		c.must(h.Every.D() >= time.Second && h.Every.D() <= 10*time.Minute, field+".confirm.every", "must be from 1s to 10m")
+	}
 	group := func(a string) bool { return strings.HasPrefix(a, "@") }
 	c.must(len(g.Approvers) == 0 || slices.ContainsFunc(g.Approvers, group) || g.Quorum <= len(g.Approvers), field+".quorum",
 		"asks for %d approvals, but names %d approvers", g.Quorum, len(g.Approvers))

@@ -88,8 +88,14 @@ func (s Statement) Encode() []byte {
 // Check refuses a statement that says too little, too much, or something that a person could not read.
 func (s Statement) Check() error {
 	for _, f := range []struct{ name, value string }{
-		{"id", s.ID}, {"who", s.Who}, {"how", s.How}, {"what", s.What}, {"release", s.Release}, {"step", s.Step},
-		{"digest", s.Digest}, {"planHash", s.PlanHash},
+		{"id", s.ID},
+		{"who", s.Who},
+		{"how", s.How},
+		{"what", s.What},
+		{"release", s.Release},
+		{"step", s.Step},
+		{"digest", s.Digest},
+		{"planHash", s.PlanHash},
 	} {
 		if f.value == "" {
 			return fmt.Errorf("statement has no %s", f.name)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/activities"
@@ -40,7 +41,16 @@ func New() *Prober {
 
 // Get sends one request.
 func (p *Prober) Get(ctx context.Context, r activities.Request) (activities.Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
+	return p.send(ctx, http.MethodGet, r)
+}
+
+// Post sends one request with a body.
+func (p *Prober) Post(ctx context.Context, r activities.Request) (activities.Answer, error) {
+	return p.send(ctx, http.MethodPost, r)
+}
+
+func (p *Prober) send(ctx context.Context, method string, r activities.Request) (activities.Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.URL, strings.NewReader(r.Body))
 	if err != nil {
 		return activities.Answer{}, fmt.Errorf("make request: %w", err)
 	}

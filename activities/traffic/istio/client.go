@@ -34,7 +34,9 @@ var (
 )
 
 // destinationRules are what a mesh is told about the pods behind a host.
-var destinationRules = schema.GroupVersionResource{Group: group, Version: version, Resource: "destinationrules"}
+func destinationRules() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: group, Version: version, Resource: "destinationrules"}
+}
 
 // Read finds the DestinationRule too.
 func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) {
@@ -63,13 +65,13 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 // copied is the candidate's DestinationRule.
 func (c *Client) copied(route activities.Route) split.Companion {
 	return split.Companion{Objects: c.objects, Namespace: route.Namespace, Object: split.Object{
-		Resource: destinationRules, Kind: "DestinationRule", Name: route.Candidate,
+		Resource: destinationRules(), Kind: "DestinationRule", Name: route.Candidate,
 	}}
 }
 
 // policy is the spec of the DestinationRule of the root Service's host; nil where it has none.
 func (c *Client) policy(ctx context.Context, route activities.Route) (map[string]any, error) {
-	all, err := c.objects.Resource(destinationRules).Namespace(route.Namespace).List(ctx, metav1.ListOptions{})
+	all, err := c.objects.Resource(destinationRules()).Namespace(route.Namespace).List(ctx, metav1.ListOptions{})
 	if split.Unserved(err) {
 		return nil, split.NotServed(err, c.copied(route).Object)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -165,18 +166,16 @@ func (c *Client) fault(err error, route activities.Route) error {
 }
 
 // Unserved reports whether an error says that the cluster does not know the kind of the object, which is
-// 404 as well: the API server's answer is then no Status of its own.
+// 404 as well: the API server's answer then names no object, or is no Status at all.
 func Unserved(err error) bool {
 	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || status.Status().Details == nil {
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
 		return false
 	}
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Type == metav1.CauseTypeUnexpectedServerResponse {
-			return true
-		}
-	}
-	return false
+	details := status.Status().Details
+	return details == nil || details.Name == "" || slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool {
+		return c.Type == metav1.CauseTypeUnexpectedServerResponse
+	})
 }
 
 // NotServed is the fault of a kind that the cluster does not know.

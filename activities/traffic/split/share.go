@@ -218,11 +218,12 @@ func (c *Client) takeOut(o *unstructured.Unstructured, route activities.Route) e
 			kept = append(kept, e)
 		}
 		at := slices.Index(r.names, route.Stable)
-		if stable := r.entries[at]; len(kept) > 1 {
+		switch stable := r.entries[at]; {
+		case len(kept) > 1:
 			stable[weight] = c.weight(r, at) + given
-		} else if original[i] == nil {
+		case original[i] == nil:
 			delete(stable, weight)
-		} else {
+		default:
 			stable[weight] = *original[i]
 		}
 		r.put(kept...)

@@ -4,7 +4,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -122,6 +121,3 @@ func (a *API) telling(name string, right access.Right, summary string) Route {
 func (a *API) takesJobs(r Route) bool {
 	return a.Jobs != nil && slices.Contains([]string{"startRelease", "getRelease", "followRelease"}, r.Name)
 }
-
-// newKey is the identity of a request that brings none.
-func newKey() string { return rand.Text() }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/sender"
 	"github.com/slipwayhq/slipway/starter/server/shelf"
 	"github.com/slipwayhq/slipway/workflows"
 )
@@ -29,6 +30,10 @@ type StartRequest struct {
 	OverrideFreeze string `json:"overrideFreeze,omitempty"`
 	// URL that people can look at.
 	URL string `json:"url,omitempty"`
+	// Repository, as its host names it, and the full hash of the commit that the image was built from: whom the
+	// plan's notifications name hear of them. A CI job's token says them itself.
+	Repository string `json:"repository,omitempty"`
+	Commit     string `json:"commit,omitempty"`
 }
 
 // HowToken is how somebody is recognised who has a token of the API.
@@ -95,12 +100,21 @@ func (a *API) start(_ http.ResponseWriter, c *Call) (any, error) {
 	if c.Job != nil {
 		return a.startByJob(c, in)
 	}
-	order := client.Order{Plan: p, Image: in.Image, By: c.By(), Hotfix: in.Hotfix, Overrides: client.Overrides{Quarantine: in.Override, Freeze: in.OverrideFreeze}}
+	link := sender.Event{URL: in.URL}.Bounded().URL
+	order := client.Order{
+		Plan: p, Image: in.Image, By: c.By(), Hotfix: in.Hotfix, Overrides: client.Overrides{Quarantine: in.Override, Freeze: in.OverrideFreeze},
+		Source: workflows.Source{Repository: in.Repository, Commit: in.Commit, URL: link},
+	}
 	if err := order.CheckName(); err != nil {
 		return nil, fail(http.StatusBadRequest, "%v", err)
 	}
-	key := cmp.Or(c.Header.Get("Idempotency-Key"), newKey())
-	return a.Desk.Request(c.Context(), client.Request{Order: order, Key: in.Service + " api " + c.Caller.Name + " " + key, URL: in.URL})
+	key, err := c.key()
+	if err != nil {
+		return nil, err
+	}
+	return a.Desk.Request(c.Context(), client.Request{
+		Order: order, Key: in.Service + " api " + c.Caller.Name + " " + key, URL: link, Once: true,
+	})
 }
 
 // startByJob starts what a trigger of the plan takes from the job, and nothing that a person would have to
@@ -160,6 +174,10 @@ func (a *API) tell(c *Call, name string) (any, error) {
 	if what, ok := needing[name]; ok && in.Reason == "" {
 		return nil, fail(http.StatusBadRequest, "%s needs a reason", what)
 	}
+	key, err := c.key()
+	if err != nil {
+		return nil, err
+	}
 	now, err := a.find(c.Context(), c.Lane(), c.Release())
 	switch {
 	case err != nil:
@@ -177,7 +195,7 @@ func (a *API) tell(c *Call, name string) (any, error) {
 	seen.Where = cmp.Or(in.Where, seen.Where)
 	decided, err := a.Releases.Decide(c.Context(), client.Decision{
 		Lane: c.Lane(), Command: name, Who: c.By(), How: HowToken, Reason: in.Reason,
-		ID: cmp.Or(c.Header.Get("Idempotency-Key"), newKey()), Seen: seen,
+		ID: key, Seen: seen,
 	})
 	if decided.Queued {
 		return now, nil

@@ -4,7 +4,9 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,6 +71,18 @@ func (c *Call) By() string {
 		return c.Job.By
 	}
 	return "token:" + c.Caller.Name
+}
+
+// maxKey of an Idempotency-Key, in characters.
+const maxKey = 200
+
+// key makes several requests one; a request that brings none is one of its own.
+func (c *Call) key() (string, error) {
+	key := c.Header.Get("Idempotency-Key")
+	if len(key) > maxKey {
+		return "", fail(http.StatusBadRequest, "the Idempotency-Key has more than %d characters", maxKey)
+	}
+	return cmp.Or(key, rand.Text()), nil
 }
 
 // Failure is the body of every answer that is none of success.

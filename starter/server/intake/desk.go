@@ -99,6 +99,7 @@ func (d *Desk) Close() {
 // been handed over all the same, and another delivery of the event does not start them again. MaxAge is how
 // old an event may be, so that nobody can send an old one again.
 func (d *Desk) Event(ctx context.Context, e sender.Event, maxAge time.Duration) ([]Receipt, error) {
+	e = e.Bounded()
 	if age := d.now().Sub(e.At); age > maxAge || age < -maxAhead {
 		return nil, &sender.Answer{Status: http.StatusConflict, Text: fmt.Sprintf(
 			"the event happened at %s, and events of the last %s are taken: nothing was started", e.At.UTC().Format(time.RFC3339), maxAge)}
@@ -143,8 +144,8 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 			why = append(why, service+": "+fit.Why)
 		default:
 			out = append(out, client.Request{
-				Order: client.Order{Plan: p, Image: fit.Image, By: e.By},
-				Key:   service + " " + e.Sender + " " + e.Key, Event: e.Order(), URL: e.URL,
+				Order: client.Order{Plan: p, Image: fit.Image, By: e.By, Source: client.Traced(e.Repository, e.Commit, e.URL)},
+				Key:   service + " " + e.Sender + " " + e.Key, Event: e.Order(), EventFrom: e.Sender + " " + e.Event, URL: e.URL,
 			})
 		}
 	}
@@ -157,6 +158,7 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 // Job hands over the release that a CI job asks for by its token, if a trigger of the plan takes it. The
 // token counts once. The error is a *sender.Answer.
 func (d *Desk) Job(ctx context.Context, p plan.Plan, e sender.Event) (Receipt, error) {
+	e = e.Bounded()
 	fit, ours := match.Plan(p, e)
 	service := p.Metadata.Environment + "/" + p.Metadata.Name
 	switch {
@@ -166,9 +168,13 @@ func (d *Desk) Job(ctx context.Context, p plan.Plan, e sender.Event) (Receipt, e
 	case fit.Why != "":
 		return Receipt{}, &sender.Answer{Status: http.StatusForbidden, Text: "nothing was started. " + service + ": " + fit.Why}
 	}
-	return d.Request(ctx, client.Request{
-		Order: client.Order{Plan: p, Image: fit.Image, By: e.By}, Key: e.Sender + " " + e.Key, Event: e.At, URL: e.URL, Once: true,
+	receipt, err := d.Request(ctx, client.Request{
+		Order: client.Order{Plan: p, Image: fit.Image, By: e.By, Source: client.Traced(e.Repository, e.Commit, e.URL)}, Key: e.Sender + " " + e.Key, Event: e.At, EventFrom: e.Sender + " " + e.Event, URL: e.URL, Once: true,
 	})
+	if answer, ok := errors.AsType[*sender.Answer](err); ok && answer.Status == http.StatusConflict {
+		return Receipt{}, &sender.Answer{Status: http.StatusUnauthorized, Text: "the token counts once. " + answer.Text}
+	}
+	return receipt, err
 }
 
 // unmatched says why an event starts nothing. A plan that is broken may have taken it: such an event is to be
@@ -208,7 +214,7 @@ var (
 // refusal is what a sender is told.
 func refusal(service string, err error) error {
 	if used, ok := errors.AsType[*client.UsedError](err); ok {
-		return &sender.Answer{Status: http.StatusUnauthorized, Text: fmt.Sprintf("the token was used before, for release %s: nothing was started", used.ID)}
+		return &sender.Answer{Status: http.StatusConflict, Text: fmt.Sprintf("the same key was used before, for release %s: nothing was started", used.ID)}
 	}
 	if refused, ok := errors.AsType[*client.RefusedError](err); ok {
 		return &sender.Answer{Status: http.StatusUnprocessableEntity, Text: refused.Error()}

@@ -212,7 +212,7 @@ func TestWhatStartsNothingIsAnsweredWithTheReason(t *testing.T) {
 		"an event of no time":             {taking, func(e *sender.Event) { e.At = time.Time{} }, nil, 409, "the event happened at 0001-01-01"},
 		"Temporal that is away":           {taking, func(*sender.Event) {}, errors.New("no connection"), 503, "could not be handed over (no connection)"},
 		"a plan that is too large":        {taking, func(*sender.Event) {}, &client.RefusedError{}, 422, ""},
-		"a token that was used":           {taking, func(*sender.Event) {}, &client.UsedError{ID: "shop-9"}, 401, "the token was used before, for release shop-9"},
+		"a key that was used":             {taking, func(*sender.Event) {}, &client.UsedError{ID: "shop-9"}, 409, "the same key was used before, for release shop-9"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -226,3 +226,14 @@ func TestSecretsAreReadOneALine(t *testing.T) {
 		require.ErrorContains(t, sender.Secrets{bad}.CheckStandard(), "a secret of Standard Webhooks is whsec_", bad)
 	}
 }
+
+func TestNobodyCanMakeTooMuchOfAnEventsTexts(t *testing.T) {
+	e := sender.Event{Key: strings.Repeat("k", 1000), By: strings.Repeat("ä", 1000), URL: "https://ci.example/7"}.Bounded()
+	require.Len(t, e.Key, 64)
+	require.Len(t, []rune(e.By), 100)
+	require.Equal(t, "https://ci.example/7", e.URL)
+	for _, bad := range []string{"javascript:alert(1)", "https://ci.example/" + strings.Repeat("x", 1000), "ci.example", "http://a\nb", "::"} {
+		require.Empty(t, sender.Event{URL: bad}.Bounded().URL, bad)
+	}
+	require.Equal(t, "run/1/1", sender.Event{Key: "run/1/1"}.Bounded().Key)
+}

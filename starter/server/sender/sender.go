@@ -63,6 +63,29 @@ func (e Event) Order() time.Time {
 	return e.Began
 }
 
+// What is kept of an event's texts, in characters; Temporal bounds them too.
+const (
+	maxKey = 256
+	maxBy  = 100
+	maxURL = 1000
+)
+
+// Bounded is the event with texts of which nobody can make too much: a long key is hashed, a long name is cut,
+// and a link that is none is left out.
+func (e Event) Bounded() Event {
+	if len(e.Key) > maxKey {
+		e.Key = hash([]byte(e.Key))
+	}
+	if by := []rune(e.By); len(by) > maxBy {
+		e.By = string(by[:maxBy])
+	}
+	u, err := url.Parse(e.URL)
+	if err != nil || len(e.URL) > maxURL || u.Scheme != "https" && u.Scheme != "http" {
+		e.URL = ""
+	}
+	return e
+}
+
 // Answer is why a delivery starts nothing, and the HTTP status that says so.
 type Answer struct {
 	Status int

@@ -214,16 +214,16 @@ func (b *board) call(ctx context.Context, p *post, s workflows.Status) error {
 
 // mentions are those approvers whom Slack knows.
 func (b *board) mentions(approvers []string) string {
-	text := ""
+	var text strings.Builder
 	for _, a := range approvers {
 		if id, ok := b.names.People[a]; ok {
-			text += "<@" + id + "> "
+			text.WriteString("<@" + id + "> ")
 		}
 		if id, ok := b.names.Groups[a]; ok {
-			text += "<!subteam^" + id + "> "
+			text.WriteString("<!subteam^" + id + "> ")
 		}
 	}
-	return text
+	return text.String()
 }
 
 // maxStory is the longest reply, in characters.

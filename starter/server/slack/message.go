@@ -108,7 +108,10 @@ func footer(s workflows.Status) string {
 		text = "*paused*: it stays at this weight and is watched\n" + text
 	}
 	if q := s.Asks; q != nil {
-		text = fmt.Sprintf(":raised_hand: *%s*\n%d of %d so far%s", escape(q.Text), len(q.Approvals), q.Quorum, by(q.Approvals))
+		text = fmt.Sprintf(":raised_hand: *%s*", escape(q.Text))
+		if q.Quorum > 0 {
+			text += fmt.Sprintf("\n%d of %d so far%s", len(q.Approvals), q.Quorum, by(q.Approvals))
+		}
 		if q.FourEyes {
 			text += fmt.Sprintf("; not by %s, who has requested it", escape(s.RequestedBy))
 		}
@@ -135,7 +138,7 @@ func date(t time.Time) string {
 func buttons(s workflows.Status) slackapi.Block {
 	value := target{lane: s.Environment + "/" + s.Service, seen: client.SeenIn(s)}.String()
 	var all []slackapi.BlockElement
-	if s.Asks != nil {
+	if s.Asks != nil && s.Asks.Quorum > 0 {
 		all = append(all,
 			button(workflows.Approve, "Approve", value).WithStyle(slackapi.StylePrimary).
 				WithConfirm(confirm("Approve?", fmt.Sprintf("%s\nrelease %s", s.Asks.Text, s.ID), "Approve")),

@@ -23,8 +23,6 @@ func Istio() sandbox.CRDs {
 	return sandbox.CRDs{Module: "istio.io/api", Path: "kubernetes/customresourcedefinitions.gen.yaml"}
 }
 
-var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-
 // Define installs CustomResourceDefinitions and returns when they are served.
 func (s *Stage) Define(ctx context.Context, c sandbox.CRDs) error {
 	dir := filepath.Join(s.Dir, "crds-"+filepath.Base(c.Module))
@@ -58,7 +56,7 @@ func (s *Stage) Define(ctx context.Context, c sandbox.CRDs) error {
 }
 
 func (s *Stage) define(ctx context.Context, o *unstructured.Unstructured) error {
-	all := s.Objects.Resource(definitions)
+	all := s.Objects.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	if _, err := all.Create(ctx, o, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}

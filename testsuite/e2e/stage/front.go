@@ -24,37 +24,38 @@ const (
 	Ingress        Front = "Ingress"
 )
 
-var (
-	routes          = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
-	traefikServices = schema.GroupVersionResource{Group: "traefik.io", Version: "v1alpha1", Resource: "traefikservices"}
-	ingressRoutes   = schema.GroupVersionResource{Group: "traefik.io", Version: "v1alpha1", Resource: "ingressroutes"}
-	ingresses       = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}
-	ingressClasses  = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingressclasses"}
-)
+// resource is one that a front is made of, by its plural.
+func resource(plural string) schema.GroupVersionResource {
+	out := schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: plural}
+	switch plural {
+	case "httproutes":
+		out.Group = "gateway.networking.k8s.io"
+	case "traefikservices", "ingressroutes":
+		out.Group, out.Version = "traefik.io", "v1alpha1"
+	}
+	return out
+}
 
 // part is one object of a front, in YAML with NAME and HOST in it.
-type part struct {
-	resource schema.GroupVersionResource
-	text     string
-}
+type part struct{ plural, text string }
 
 func (f Front) parts() []part {
 	switch f {
 	case TraefikService:
 		return []part{
-			{traefikServices, `{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: NAME}, spec: {weighted: {services: [{name: NAME, port: 80}]}}}`},
-			{ingressRoutes, "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: NAME}, spec: {entryPoints: [web], " +
+			{"traefikservices", `{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: NAME}, spec: {weighted: {services: [{name: NAME, port: 80}]}}}`},
+			{"ingressroutes", "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: NAME}, spec: {entryPoints: [web], " +
 				"routes: [{kind: Rule, match: Host(`HOST`), services: [{kind: TraefikService, name: NAME}]}]}}"},
 		}
 	case Ingress:
 		return []part{
-			{ingressClasses, `{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: nginx}, spec: {controller: k8s.io/ingress-nginx}}`},
-			{ingresses, `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: NAME}, spec: {ingressClassName: nginx, rules: [
+			{"ingressclasses", `{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: nginx}, spec: {controller: k8s.io/ingress-nginx}}`},
+			{"ingresses", `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: NAME}, spec: {ingressClassName: nginx, rules: [
 				{host: HOST, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: NAME, port: {number: 80}}}}]}}]}}`},
 		}
 	case HTTPRoute:
 	}
-	return []part{{routes, `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {
+	return []part{{"httproutes", `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {
 		parentRefs: [{name: sandbox, namespace: sandbox}], hostnames: [HOST], rules: [{backendRefs: [{name: NAME, port: 80}]}]}}`}}
 }
 
@@ -64,13 +65,13 @@ func (p *Shop) createFront(ctx context.Context) error {
 		o := &unstructured.Unstructured{}
 		text := strings.NewReplacer("NAME", p.Name, "HOST", p.Host).Replace(part.text)
 		if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
-			return fmt.Errorf("read %s: %w", part.resource.Resource, err)
+			return fmt.Errorf("read %s: %w", part.plural, err)
 		}
 		namespace := p.Namespace
-		if part.resource == ingressClasses {
+		if part.plural == "ingressclasses" {
 			namespace = ""
 		}
-		_, err := p.Stage.Objects.Resource(part.resource).Namespace(namespace).Create(ctx, o, metav1.CreateOptions{})
+		_, err := p.Stage.Objects.Resource(resource(part.plural)).Namespace(namespace).Create(ctx, o, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
@@ -106,12 +107,12 @@ func (f Front) counted(name string) string {
 func (f Front) watched(name string) (schema.GroupVersionResource, string) {
 	switch f {
 	case TraefikService:
-		return traefikServices, name
+		return resource("traefikservices"), name
 	case Ingress:
-		return ingresses, name + "-canary"
+		return resource("ingresses"), name + "-canary"
 	case HTTPRoute:
 	}
-	return routes, name
+	return resource("httproutes"), name
 }
 
 // weights of the backends by Service name, as they stand in an object of a shop.

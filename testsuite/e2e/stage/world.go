@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -47,13 +46,13 @@ func (p *Shop) World(ctx context.Context) (World, error) {
 	for _, r := range routes.Items {
 		w.Routes[r.Name] = r.Spec
 	}
-	for _, resource := range []schema.GroupVersionResource{traefikServices, ingresses} {
-		all, err := p.Stage.Objects.Resource(resource).Namespace(p.Namespace).List(ctx, metav1.ListOptions{})
+	for _, plural := range []string{"traefikservices", "ingresses"} {
+		all, err := p.Stage.Objects.Resource(resource(plural)).Namespace(p.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return w, fmt.Errorf("list %s: %w", resource.Resource, err)
+			return w, fmt.Errorf("list %s: %w", plural, err)
 		}
 		for i := range all.Items {
-			w.Fronts[resource.Resource+"/"+all.Items[i].GetName()] = all.Items[i].Object["spec"]
+			w.Fronts[plural+"/"+all.Items[i].GetName()] = all.Items[i].Object["spec"]
 		}
 	}
 	return w, nil

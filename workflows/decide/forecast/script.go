@@ -138,6 +138,12 @@ func (s *script) gate(g *plan.Gate) {
 	if g.Quorum > 1 {
 		until = fmt.Sprintf("approved by %d", g.Quorum)
 	}
+	if g.Confirm != nil {
+		who, until = who+" and "+g.Confirm.Name(), until+" and confirmed"
+		if g.Quorum == 0 {
+			who, until = g.Confirm.Name(), "confirmed"
+		}
+	}
 	s.add(Step{What: "ask " + who, Until: until, Within: g.Within})
 }
 
