@@ -84,7 +84,7 @@ bench-storm: build
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build
 	mkdir -p workflows/testdata
-	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|AnAbort|BlueGreen|ByItsSelector|RolledBack|ARolling|ASecondRelease|ASignedWebhook' -record $(CURDIR)/workflows/testdata
+	cd testsuite/e2e && go test -count=1 ./story -run 'GoodRelease|BadRelease|AnAbort|BlueGreen|ByItsSelector|RolledBack|ARolling|ASecondRelease|ASignedWebhook|AnUndoneRelease' -record $(CURDIR)/workflows/testdata
 
 ## picture: docs/watch.svg, anew, from a real release, and docs/analysis.svg from a simulated one
 picture: build

@@ -62,6 +62,8 @@ type ReadIn struct {
 	Analysis plan.Analysis
 	Route    Route
 	After    time.Time
+	// Boundaries of the latency histogram that are judged, in seconds; none: only requests are counted.
+	Boundaries []float64
 }
 
 // Reading are the ticks that are complete, in their order, one interval apart; none, if it is too early. Next is
@@ -176,13 +178,16 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 func (a *Analysis) follow(
 	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick, []string), result func(now time.Time) (Watched, bool),
 ) (Watched, error) {
+	settings := judge.New(in.Analysis, in.History)
 	tell, end := alive(ctx)
 	defer end()
 	if err := tell(w); err != nil {
 		return Watched{}, err
 	}
 	for {
-		reading, err := a.Source.Read(ctx, ReadIn{Analysis: in.Analysis, Route: in.Route, After: w.State.At})
+		reading, err := a.Source.Read(ctx, ReadIn{
+			Analysis: in.Analysis, Route: in.Route, After: w.State.At, Boundaries: settings.Boundaries(),
+		})
 		if err != nil {
 			w.State.Missed(err.Error())
 			reading.Next = a.Clock.Now().Add(in.Analysis.Interval.D())

@@ -61,7 +61,7 @@ type Message struct {
 // Title is the message in one line, without its reasons.
 func (m Message) Title() string {
 	what := map[plan.Event]string{
-		plan.Started: "is being released", plan.StepPassed: "passed a step", plan.GateWaits: "waits for people",
+		plan.Started: "is being released by " + m.Strategy, plan.StepPassed: "passed a step", plan.GateWaits: "waits for people",
 		plan.Held: "is held", plan.Promoted: "was released", plan.Undone: "was taken back",
 		plan.Failed: "was not released", plan.NeedsPerson: "needs a person",
 	}[m.Event]

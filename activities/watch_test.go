@@ -89,11 +89,11 @@ func TestAWatchEndsWhenItsVerdictStands(t *testing.T) {
 		want  decide.Outcome
 		ends  time.Duration
 	}{
-		"good: at the end of the hold":     {func(*world.World) {}, decide.Pass, 10 * time.Minute},
-		"bad: two ticks after the warm-up": {func(w *world.World) { w.BadFromWeight = 50 }, decide.Fail, 2 * time.Minute},
-		"bad later: two ticks after that":  {func(w *world.World) { w.BadFrom = 5 * time.Minute }, decide.Fail, 6 * time.Minute},
-		"not measurable: when it gives up": {func(w *world.World) { w.QuietFrom = time.Second }, decide.Unknown, 20 * time.Minute},
-		"no answer: when it gives up":      {func(w *world.World) { w.Fail(world.Measure, 0, errors.New("away")) }, decide.Unknown, 20 * time.Minute},
+		"good: at the end of the hold":              {func(*world.World) {}, decide.Pass, 10 * time.Minute},
+		"bad: after two ticks, also in the warm-up": {func(w *world.World) { w.BadFromWeight = 50 }, decide.Fail, time.Minute},
+		"bad later: two ticks after that":           {func(w *world.World) { w.BadFrom = 5 * time.Minute }, decide.Fail, 6 * time.Minute},
+		"not measurable: when it gives up":          {func(w *world.World) { w.QuietFrom = time.Second }, decide.Unknown, 20 * time.Minute},
+		"no answer: when it gives up":               {func(w *world.World) { w.Fail(world.Measure, 0, errors.New("away")) }, decide.Unknown, 20 * time.Minute},
 		"no answer for a while: at the end of the hold": {func(w *world.World) {
 			for n := 3; n < 10; n++ {
 				w.Fail(world.Measure, n, errors.New("away"))

@@ -64,12 +64,13 @@ func (r *release) notice(e plan.Event, text string) activities.Notice {
 func (r *release) news(seen int) activities.Notices {
 	out := activities.Notices{New: r.notices.since(seen), Ended: r.status.Phase.Ended()}
 	to := plan.Addressees(r.in.Plan.Spec.Notifications, plan.Failed)
-	if out.Ended || len(to) == 0 {
+	closes := r.notices.unheard(to)
+	if out.Ended || len(to)+len(closes) == 0 {
 		return out
 	}
 	n := r.notice(plan.Failed, "ended by force in Temporal: nothing was undone, and nobody watches; `slipway rescue` sends everybody back")
 	n.Key = fmt.Sprintf("%s/%s/%d", n.Release, n.Event, n.Step)
-	out.IfBroken = []activities.Told{{Notice: n, To: to}}
+	out.IfBroken = []activities.Told{{Notice: n, To: to, Closes: closes}}
 	return out
 }
 
@@ -80,14 +81,20 @@ func (n *notices) close(e plan.Event, to []plan.Addressee) []plan.Addressee {
 		n.open = union(n.open, to)
 		return nil
 	}
-	closes := n.open[:0:0]
-	for _, o := range n.open {
-		if !named(to, o.Name) {
-			closes = append(closes, o)
-		}
-	}
+	closes := n.unheard(to)
 	n.open = nil
 	return closes
+}
+
+// unheard are those who know of a wait and are not among some others.
+func (n *notices) unheard(to []plan.Addressee) []plan.Addressee {
+	var out []plan.Addressee
+	for _, o := range n.open {
+		if !named(to, o.Name) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // key is the same in every replay, and another one for each notice.

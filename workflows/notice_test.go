@@ -159,6 +159,20 @@ func TestAReleaseThatIsEndedByForceHasPreparedWhatIsToBeTold(t *testing.T) {
 	require.Contains(t, told.Text, "slipway rescue")
 }
 
+func TestAWaitIsClosedAlsoWhereTheReleaseIsEndedByForce(t *testing.T) {
+	r := prepare(t, telling(asking(plan.Gate{Quorum: 1, Within: minutes(60)}), plan.Notification{To: []string{"pager"}, Events: []plan.Event{plan.GateWaits}}))
+	var before, waiting activities.Notices
+	r.env.RegisterDelayedCallback(func() { before = r.notices(0) }, 2*time.Minute)
+	r.env.RegisterDelayedCallback(func() { waiting = r.notices(0) }, 8*time.Minute)
+	r.at(10*time.Minute, workflows.Approve, by("bob"))
+	r.run().promoted()
+	require.Empty(t, before.IfBroken, "nobody would hear of it")
+	require.Len(t, waiting.IfBroken, 1)
+	require.Empty(t, waiting.IfBroken[0].To)
+	require.Equal(t, "pager", waiting.IfBroken[0].Closes[0].Name)
+	require.Equal(t, []string{"gate/1: pager", "step/1: (pager)"}, r.told())
+}
+
 func TestAPlanWithoutReceiversTellsNothing(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
 		r := prepare(t, p).run()

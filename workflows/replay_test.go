@@ -17,7 +17,7 @@ import (
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 12, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, and a lane")
+	require.Len(t, files, 13, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, a lane, and a messenger")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
@@ -28,6 +28,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(workflows.RolloutUndo)
 			replayer.RegisterWorkflow(workflows.Lane)
 			replayer.RegisterWorkflow(workflows.Intake)
+			replayer.RegisterWorkflow(workflows.Messenger)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}

@@ -51,13 +51,21 @@ func fields(t *testing.T) string {
 	for _, service := range reflect.VisibleFields(reflect.TypeFor[notify.Receiver]()) {
 		config := r.ReflectFromType(service.Type.Elem())
 		name, _, _ := strings.Cut(service.Tag.Get("json"), ",")
-		for field := config.Properties.Oldest(); field != nil; field = field.Next() {
-			needed := ""
-			if slices.Contains(config.Required, field.Key) {
-				needed = "yes"
-			}
-			fmt.Fprintf(&b, "| `%s.%s` | %s | %s |\n", name, field.Key, needed, strings.Join(strings.Fields(field.Value.Description), " "))
-		}
+		rows(&b, name, config, config.Definitions)
 	}
 	return b.String()
+}
+
+// rows are the fields of a mapping, those of a mapping in it behind it.
+func rows(b *strings.Builder, path string, s *jsonschema.Schema, all jsonschema.Definitions) {
+	for field := s.Properties.Oldest(); field != nil; field = field.Next() {
+		needed, name := "", path+"."+field.Key
+		if slices.Contains(s.Required, field.Key) {
+			needed = "yes"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, needed, strings.Join(strings.Fields(field.Value.Description), " "))
+		if below := all[strings.TrimPrefix(field.Value.Ref, "#/$defs/")]; below != nil && below.Properties != nil {
+			rows(b, name, below, all)
+		}
+	}
 }

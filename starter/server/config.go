@@ -60,8 +60,8 @@ type Config struct {
 
 // The files of the directory of secrets that are not named after a sender.
 const (
-	fileTokens      = "api-tokens"
-	fileGitHubToken = "github-token" //nolint:gosec // the name of a file
+	fileAPI    = "api-tokens"
+	fileMissed = "github-token"
 )
 
 // Configure reads an environment.
@@ -157,7 +157,7 @@ func (c Config) senders() (map[string]sender.Sender, error) {
 
 // tokens are those of the API; without a file there are none.
 func (c Config) tokens() (*access.Tokens, error) {
-	text, err := c.secret(fileTokens)
+	text, err := c.secret(fileAPI)
 	if errors.Is(err, fs.ErrNotExist) || c.Secrets == "" {
 		return access.ParseTokens(nil)
 	}

@@ -46,7 +46,7 @@ func FuzzStart(f *testing.F) {
 	f.Add(`{"service": "production/shop", "image": "ghcr.io/acme/shop` + digest + `", "override": "x"}`)
 	f.Add(`[[[[`)
 	f.Fuzz(func(t *testing.T, body string) {
-		req := httptest.NewRequest(http.MethodPost, "/api/v1/releases", strings.NewReader(body))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/releases", strings.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, req)

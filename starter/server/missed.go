@@ -30,13 +30,13 @@ func newMissing(s *Server) (*missing, error) {
 	if len(s.config.GitHubHooks) == 0 {
 		return m, nil
 	}
-	text, err := s.config.secret(fileGitHubToken)
+	text, err := s.config.secret(fileMissed)
 	if err != nil {
 		return nil, err
 	}
 	token := strings.TrimSpace(text)
 	if token == "" {
-		return nil, fmt.Errorf("read secret of %s: the file is empty; SLIPWAY_GITHUB_HOOKS needs a token that may read webhooks", fileGitHubToken)
+		return nil, fmt.Errorf("read secret of %s: the file is empty; SLIPWAY_GITHUB_HOOKS needs a token that may read webhooks", fileMissed)
 	}
 	for _, name := range s.config.GitHubHooks {
 		h, err := missed.NewHook(s.config.GitHubAPI, name, token)

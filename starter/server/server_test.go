@@ -132,10 +132,11 @@ func (h *house) tick(every time.Duration) (<-chan time.Time, func()) {
 func (h *house) open() {
 	h.t.Helper()
 	require.NoError(h.t, h.make())
-	on, err := net.Listen("tcp", "127.0.0.1:0")
+	var listen net.ListenConfig
+	on, err := listen.Listen(h.t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(h.t, err)
 	h.url = "http://" + on.Addr().String()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(h.t.Context())) // it is stopped after the test
 	stopped := make(chan error, 1)
 	go func() { stopped <- h.Run(ctx, on) }()
 	h.t.Cleanup(func() {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/slipwayhq/slipway/starter/client"
@@ -108,17 +110,13 @@ func (f *temporal) set(id string, p workflows.Phase) {
 func (f *temporal) commands() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]string{}, f.told...)
+	return slices.Clone(f.told)
 }
 
 func (f *temporal) requests() map[string]client.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := map[string]client.Request{}
-	for k, r := range f.begun {
-		out[k] = r
-	}
-	return out
+	return maps.Clone(f.begun)
 }
 
 func (f *temporal) leave(away bool) {

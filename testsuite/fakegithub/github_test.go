@@ -158,7 +158,9 @@ func TestWhatGitHubRefusesIsRefused(t *testing.T) {
 			require.Equal(t, tt.status, status)
 		})
 	}
-	resp, err := http.Get(url + "/repos/acme/shop/deployments")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/repos/acme/shop/deployments", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, 401, resp.StatusCode)

@@ -55,13 +55,16 @@ func run(w io.Writer, part float64, out, only string) error {
 	r := &report{w: w, part: part, began: now(), Tables: map[string]map[string]summary{}}
 	for _, section := range sections() {
 		if strings.Contains(section.name, only) {
-			fmt.Fprintf(w, "\n## %s\n\n", section.name)
+			r.say("\n## %s\n\n", section.name)
 			section.run(r)
 		}
 	}
 	r.Seconds = now().Sub(r.began).Seconds()
 	return r.finish(out)
 }
+
+// say writes a part of the report for people; one that cannot be written to a terminal has no reader.
+func (r *report) say(format string, args ...any) { _, _ = fmt.Fprintf(r.w, format, args...) }
 
 // n is how many releases are simulated where the whole bench simulates so many.
 func (r *report) n(whole int) int { return max(20, int(float64(whole)*r.part)) }
@@ -90,7 +93,7 @@ func (r *report) keep(table, row string, s summary) {
 }
 
 func (r *report) finish(out string) error {
-	fmt.Fprintf(r.w, "\n## Targets\n\n| figure | measured | promised | |\n| --- | --- | --- | --- |\n")
+	r.say("\n## Targets\n\n| figure | measured | promised | |\n| --- | --- | --- | --- |\n")
 	missed := 0
 	for _, t := range r.Targets {
 		bound, mark := "", "ok"
@@ -104,9 +107,9 @@ func (r *report) finish(out string) error {
 			missed++
 			mark = "MISSED"
 		}
-		fmt.Fprintf(r.w, "| %s | %.4g | %s | %s |\n", t.What, t.Got, bound, mark)
+		r.say("| %s | %.4g | %s | %s |\n", t.What, t.Got, bound, mark)
 	}
-	fmt.Fprintf(r.w, "\n%d of %d figures are met, in %.0f s.\n", len(r.Targets)-missed, len(r.Targets), r.Seconds)
+	r.say("\n%d of %d figures are met, in %.0f s.\n", len(r.Targets)-missed, len(r.Targets), r.Seconds)
 	if out != "" {
 		text, err := json.MarshalIndent(r, "", "  ")
 		if err == nil {

@@ -56,7 +56,9 @@ type judged struct {
 }
 
 func (r *release) judge(a plan.Analysis) *judged {
-	return &judged{settings: judge.New(a, r.history(0))}
+	j := &judged{settings: judge.New(a, r.history(0))}
+	j.settings.WarmUp = 0
+	return j
 }
 
 func (j *judged) look(t judge.Tick, weight int) judge.Finding {

@@ -45,19 +45,19 @@ func goodReleases(r *report) {
 	all := each(n, func(i int) ending { return w.begin(1, i).scheduled(analysis(), false, 100)[0] })
 	s := sum(all, false)
 	r.keep("good releases", "50 requests/s, 0.1 %", s)
-	fmt.Fprintf(r.w, "%d good releases at 50 requests/s and 0.1 %% errors: %s %% rolled back.\n", n, percent(s.Rolled))
+	r.say("%d good releases at 50 requests/s and 0.1 %% errors: %s %% rolled back.\n", n, percent(s.Rolled))
 	r.atMost("good releases rolled back", s.Rolled, .01, deviation(.01, n))
 }
 
 // blameless are the settings in which nothing is wrong with the candidate.
 func blameless(r *report) {
 	n := r.n(400)
-	fmt.Fprintf(r.w, "Rolled back, in percent, of %d releases at each of 5, 50 and 500 requests/s; the worst of the three.\n\n", n)
-	fmt.Fprint(r.w, "| setting | judge |")
+	r.say("Rolled back, in percent, of %d releases at each of 5, 50 and 500 requests/s; the worst of the three.\n\n", n)
+	r.say("| setting | judge |")
 	for _, name := range names() {
-		fmt.Fprintf(r.w, " %s |", name)
+		r.say(" %s |", name)
 	}
-	fmt.Fprint(r.w, "\n| --- | --- | --- | --- | --- | --- |\n")
+	r.say("\n| --- | --- | --- | --- | --- | --- |\n")
 	for i, tt := range []struct {
 		name  string
 		world world
@@ -94,11 +94,11 @@ func blameless(r *report) {
 				}
 			}
 		}
-		fmt.Fprintf(r.w, "| %s |", tt.name)
+		r.say("| %s |", tt.name)
 		for _, share := range worst {
-			fmt.Fprintf(r.w, " %s |", percent(share))
+			r.say(" %s |", percent(share))
 		}
-		fmt.Fprintln(r.w)
+		r.say("\n")
 		r.atMost("rolled back: "+tt.name, worst[0], tt.most, deviation(tt.most, n))
 	}
 }
@@ -106,12 +106,12 @@ func blameless(r *report) {
 // detection is how soon bad releases are caught.
 func detection(r *report) {
 	n := r.n(300)
-	fmt.Fprintf(r.w, "%d releases each. Times in seconds from the end of the warm-up; requests in units of what no rule can do without.\n\n", n)
-	fmt.Fprint(r.w, "| release | requests/s | limit, s | caught, % | median, s | p90, s | candidate's errors | requests |")
+	r.say("%d releases each. Times in seconds from the end of the warm-up; requests in units of what no rule can do without.\n\n", n)
+	r.say("| release | requests/s | limit, s | caught, %% | median, s | p90, s | candidate's errors | requests |")
 	for _, name := range names() {
-		fmt.Fprintf(r.w, " %s: %%, median |", name)
+		r.say(" %s: %%, median |", name)
 	}
-	fmt.Fprint(r.w, "\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	r.say("\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for i, tt := range []struct {
 		name  string
 		world world
@@ -137,12 +137,12 @@ func detection(r *report) {
 			s := row(r, all, 0)
 			name := fmt.Sprintf("%s, %g requests/s", tt.name, rate)
 			r.keep("detection", name, s)
-			fmt.Fprintf(r.w, "| %s | %g | %.0f | %.1f | %.0f | %.0f | %.1f | %.1f |", tt.name, rate, limit, 100*s.Rolled, s.Median, s.Ninety, s.Failed, s.Requests/requests)
+			r.say("| %s | %g | %.0f | %.1f | %.0f | %.0f | %.1f | %.1f |", tt.name, rate, limit, 100*s.Rolled, s.Median, s.Ninety, s.Failed, s.Requests/requests)
 			for rule := range names() {
 				o := row(r, all, 1+rule)
-				fmt.Fprintf(r.w, " %.0f, %.0f |", 100*o.Rolled, o.Median)
+				r.say(" %.0f, %.0f |", 100*o.Rolled, o.Median)
 			}
-			fmt.Fprintln(r.w)
+			r.say("\n")
 			if rate < 50 || tt.times == 0 {
 				continue
 			}
@@ -193,7 +193,7 @@ func late(r *report) {
 		}
 		name := fmt.Sprintf("errors 0.1 to 0.5 %% from minute 35, %g requests/s", rate)
 		r.keep("detection", name, s)
-		fmt.Fprintf(r.w, "\n%s: caught %.1f %%, median %.0f s after the onset, %.1f %% before it.\n", name, 100*s.Rolled, s.Median-w.onset, 100*before/float64(n))
+		r.say("\n%s: caught %.1f %%, median %.0f s after the onset, %.1f %% before it.\n", name, 100*s.Rolled, s.Median-w.onset, 100*before/float64(n))
 		r.atLeast("caught: "+name, s.Rolled, .99, deviation(.99, n))
 	}
 }
@@ -201,8 +201,8 @@ func late(r *report) {
 // wholeReleases advance as the judge lets them.
 func wholeReleases(r *report) {
 	n := r.n(600)
-	fmt.Fprintf(r.w, "%d releases each, at most an hour. Excess errors are those that users would not have had from stable.\n\n", n)
-	fmt.Fprint(r.w, "| release | requests/s | promoted, % | rolled back, % | median, s | excess errors | Flagger: promoted, % | excess errors |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	r.say("%d releases each, at most an hour. Excess errors are those that users would not have had from stable.\n\n", n)
+	r.say("| release | requests/s | promoted, %% | rolled back, %% | median, s | excess errors | Flagger: promoted, %% | excess errors |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for i, tt := range []struct {
 		name  string
 		world world
@@ -225,7 +225,7 @@ func wholeReleases(r *report) {
 			f := sum(each(n, func(j int) ending { return w.begin(700+10*i+k, j).flaggerSteps() }), tt.good)
 			name := fmt.Sprintf("%s, %g requests/s", tt.name, rate)
 			r.keep("whole releases", name, s)
-			fmt.Fprintf(r.w, "| %s | %g | %.1f | %.1f | %.0f | %.1f | %.1f | %.1f |\n", tt.name, rate, 100*s.Promoted, 100*s.Rolled, s.Median, s.Surplus, 100*f.Promoted, f.Surplus)
+			r.say("| %s | %g | %.1f | %.1f | %.0f | %.1f | %.1f | %.1f |\n", tt.name, rate, 100*s.Promoted, 100*s.Rolled, s.Median, s.Surplus, 100*f.Promoted, f.Surplus)
 			switch {
 			case rate < 50:
 			case tt.good && !w.incident:
@@ -242,7 +242,7 @@ func wholeReleases(r *report) {
 // planning compares the planner with what is measured at a constant 5 %, and the interval with the truth.
 func planning(r *report) {
 	n := r.n(400)
-	fmt.Fprint(r.w, "| release | requests/s | planned median, s | measured | off by, % |\n| --- | --- | --- | --- | --- |\n")
+	r.say("| release | requests/s | planned median, s | measured | off by, %% |\n| --- | --- | --- | --- | --- |\n")
 	a := analysis()
 	a.Latency = nil
 	for i, tt := range []struct{ rate, p0, p1 float64 }{{50, .001, .005}, {500, .001, .005}, {50, .001, .01}, {50, .005, .05}, {50, .01, .02}} {
@@ -253,7 +253,7 @@ func planning(r *report) {
 		planned := settings.Detection(judge.Traffic{Rate: tt.rate, Share: .05, Errors: tt.p0}, tt.p1, judge.Half).Seconds()
 		off := math.Abs(planned/s.Median - 1)
 		name := fmt.Sprintf("errors %g to %g %%, %g requests/s", 100*tt.p0, 100*tt.p1, tt.rate)
-		fmt.Fprintf(r.w, "| %s | %g | %.0f | %.0f | %.0f |\n", name, tt.rate, planned, s.Median, 100*off)
+		r.say("| %s | %g | %.0f | %.0f | %.0f |\n", name, tt.rate, planned, s.Median, 100*off)
 		r.atMost("planner off by: "+name, off, .2, .8/math.Sqrt(float64(n)))
 	}
 	coverage(r)
@@ -262,7 +262,7 @@ func planning(r *report) {
 // coverage of the interval: over all ticks of an hour at once.
 func coverage(r *report) {
 	n := r.n(400)
-	fmt.Fprintln(r.w)
+	r.say("\n")
 	for k, tt := range []world{{rate: 50, errors: .001, times: 1}, {rate: 500, errors: .001, times: 1}, {rate: 50, errors: .005, times: 3}} {
 		a := analysis()
 		a.Latency, a.FalseAlarms = nil, .1 // what is rolled back is followed no longer
@@ -273,7 +273,7 @@ func coverage(r *report) {
 			}
 		}
 		share := covered / float64(n)
-		fmt.Fprintf(r.w, "The interval holds a ratio of %g at %g requests/s and %g %% errors over a whole hour in %.1f %% of releases.\n", tt.times, tt.rate, 100*tt.errors, 100*share)
+		r.say("The interval holds a ratio of %g at %g requests/s and %g %% errors over a whole hour in %.1f %% of releases.\n", tt.times, tt.rate, 100*tt.errors, 100*share)
 		r.atLeast(fmt.Sprintf("coverage of the interval, ratio %g, %g requests/s", tt.times, tt.rate), share, .95-2*deviation(.95, n), deviation(.95, n))
 	}
 }
@@ -315,16 +315,19 @@ func cost(r *report) {
 		look(i)
 	}
 	perTick := (processorTime() - before) / n
-	fmt.Fprintf(r.w, "One tick of one release, failures and %d boundaries of the latency: %s of processor time, %g allocations.\n",
+	r.say("One tick of one release, failures and %d boundaries of the latency: %s of processor time, %g allocations.\n",
 		len(j.settings.Metrics)-1, perTick, allocations)
 	state, err := json.Marshal(j.state)
 	if err != nil {
 		panic(err) // a state is plain numbers
 	}
-	fmt.Fprintf(r.w, "Its state, written down: %d bytes.\n", len(state))
+	r.say("Its state, written down: %d bytes.\n", len(state))
 	r.atMost("bytes of state", float64(len(state)), 2048, 0)
 	r.atMost("microseconds per tick", float64(perTick)/1000, 50, 0)
 	r.atMost("allocations per tick", allocations, 0, 0)
+	if err := thousand(r); err != nil {
+		panic(err) // the answers are canned
+	}
 }
 
 // processorTime of this process: other work on the machine does not count.

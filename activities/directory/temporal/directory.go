@@ -181,6 +181,18 @@ func (d *Directory) last(ctx context.Context, in activities.FollowNoticesIn) (ac
 	if err != nil {
 		return out, lost(in.Release, err)
 	}
+	var id string
+	read(described.GetWorkflowExecutionInfo().GetMemo().GetFields()[activities.MemoID], &id)
+	newest, err := d.Newest(ctx, in.Release)
+	if err != nil {
+		return out, err
+	}
+	if id != "" && newest.ID == id && newest.Run != in.Run {
+		// Somebody has reset it in Temporal: it goes on in another run, whose story has the same keys and begins
+		// with what is known.
+		in.Run = newest.Run
+		return d.Hear(ctx, in)
+	}
 	for _, t := range out.IfBroken {
 		t.At = described.GetWorkflowExecutionInfo().GetCloseTime().AsTime()
 		out.New = append(out.New, t)

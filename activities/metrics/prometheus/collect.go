@@ -26,6 +26,8 @@ type collection struct {
 	interval, warmUp time.Duration
 	// from, after and now: samples are known from, ticks are wanted after, until now.
 	from, after, now time.Time
+	// born are the moments at which young pods were first seen.
+	born map[string]time.Time
 	// pods of stable and of the candidate.
 	pods [2][]*target
 }
@@ -58,15 +60,14 @@ func doubles() []model.LabelName {
 func (c *collection) take(side int, all model.Matrix) error {
 	byName, seen := map[string]*target{}, map[model.Fingerprint]bool{}
 	for _, series := range all {
-		once := series.Metric.Clone()
 		for _, l := range doubles() {
-			delete(once, l)
+			delete(series.Metric, l)
 		}
-		if print := once.Fingerprint(); seen[print] {
+		print := series.Metric.FastFingerprint()
+		if seen[print] {
 			continue
-		} else {
-			seen[print] = true
 		}
+		seen[print] = true
 		name := string(series.Metric[c.preset.source()])
 		if name == "" {
 			return fault.New(fault.Invalid, "series %s has no label %s, by which its source is told", series.Metric, c.preset.source())
@@ -330,11 +331,11 @@ func (c *collection) tick(end time.Time, scrape time.Duration) judge.Tick {
 
 // young reports whether a pod was seen for less than the warm-up when a tick began.
 func (c *collection) young(t *target, from int64) bool {
-	first := time.UnixMilli(t.scrapes[0])
-	if c.warmUp == 0 || first.Before(c.from.Add(time.Minute)) {
+	if c.warmUp == 0 {
 		return false
 	}
-	return time.UnixMilli(from).Sub(first) < c.warmUp
+	first, seen := c.born[t.name]
+	return !seen || time.UnixMilli(from).Sub(first) < c.warmUp
 }
 
 // gap reports whether scrapes are missing in or around a stretch, after which others came.

@@ -29,7 +29,7 @@ const windows = 12
 func (s *Source) history(ctx context.Context, a plan.Analysis, p preset, selector string) (judge.History, error) {
 	long := (a.History.D() / windows).Truncate(time.Second)
 	h := past{at: map[int64]judge.Window{}, source: p.source(), unit: p.unit}
-	by := "sum by (" + string(p.source())
+	now, by := s.now(), "sum by ("+string(p.source())
 	for _, q := range []struct {
 		expr string
 		take func(*decide.Counts, model.Metric, float64)
@@ -39,7 +39,7 @@ func (s *Source) history(ctx context.Context, a plan.Analysis, p preset, selecto
 		{fmt.Sprintf("%s, le) (increase(%s_bucket%s[%s]))", by, p.duration, selector, prom(long)), h.bucket},
 		{fmt.Sprintf("%s) (increase(%s%s[%s]))", by, p.duration, selector, prom(long)), nil},
 	} {
-		matrix, err := s.past(ctx, q.expr, a.History.D(), long)
+		matrix, err := s.past(ctx, q.expr, v1.Range{Start: now.Add(-a.History.D() + long), End: now, Step: long})
 		if err != nil {
 			return judge.History{}, err
 		}
@@ -52,9 +52,9 @@ func (s *Source) history(ctx context.Context, a plan.Analysis, p preset, selecto
 	return h.survey(p.pod != "", p99), nil
 }
 
-func (s *Source) past(ctx context.Context, q string, back, step time.Duration) (model.Matrix, error) {
-	now := s.now()
-	value, _, _, err := s.api.QueryRange(ctx, q, v1.Range{Start: now.Add(-back + step), End: now, Step: step}, v1.WithTimeout(timeout))
+// past evaluates a query at the steps of a range.
+func (s *Source) past(ctx context.Context, q string, at v1.Range) (model.Matrix, error) {
+	value, _, _, err := s.api.QueryRange(ctx, q, at, v1.WithTimeout(timeout))
 	if err != nil {
 		return nil, fmt.Errorf("query Prometheus at %s: %w", s.url, err)
 	}

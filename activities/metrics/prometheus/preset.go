@@ -4,6 +4,8 @@ package prometheus
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -47,12 +49,20 @@ func presetOf(a plan.Analysis) (preset, error) {
 	return preset{}, fault.New(fault.Invalid, "this worker does not know the preset of spec.analysis.source; use a worker of the same version as the command line")
 }
 
-// what is counted, for people.
-func (p preset) what(s side) string {
+// what is counted of stable, for people.
+func (p preset) what(r activities.Route) string {
 	if p.pod != "" {
-		return "Deployment " + s.deployment
+		return "Deployment " + r.Namespace + "/" + r.StableDeployment
 	}
-	return "Service " + s.service
+	return "Service " + r.Namespace + "/" + r.Stable
+}
+
+// targets begin the question whether they are scraped.
+func (p preset) targets() string {
+	if p.pod != "" {
+		return "are its pods"
+	}
+	return "is the gateway"
 }
 
 // source is the label that tells the targets of a preset apart.
@@ -63,10 +73,35 @@ func (p preset) source() model.LabelName {
 	return model.InstanceLabel
 }
 
-// all is a selector of the counter and of the histogram, classic or native, in one.
-func (p preset) all(r activities.Route, s side) string {
+// all is a selector of the counter and of the histogram, classic or native, in one. Of a classic histogram it takes
+// the given boundaries and the sum of all.
+func (p preset) all(r activities.Route, s side, boundaries []float64) string {
+	selector := strings.TrimPrefix(p.selector(r, s), "{")
+	if len(boundaries) == 0 {
+		return fmt.Sprintf("{__name__=%q,%s", p.requests, selector)
+	}
+	les := []string{"", regexp.QuoteMeta("+Inf")} // what has no boundaries has no label
+	for _, b := range boundaries {
+		for _, le := range spellings(b / p.unit) {
+			les = append(les, regexp.QuoteMeta(le))
+		}
+	}
 	names := fmt.Sprintf("%s|%s_bucket|%s", p.requests, p.duration, p.duration)
-	return fmt.Sprintf("{__name__=~%q,%s", names, strings.TrimPrefix(p.selector(r, s), "{"))
+	return fmt.Sprintf("{__name__=~%q,le=~%q,%s", names, strings.Join(les, "|"), selector)
+}
+
+// spellings are the ways in which a boundary is written: client libraries write 1, OpenMetrics and Prometheus 3 1.0.
+func spellings(boundary float64) []string {
+	short := strconv.FormatFloat(boundary, 'g', -1, 64)
+	plain := strconv.FormatFloat(boundary, 'f', -1, 64)
+	out := []string{short}
+	if plain != short {
+		out = append(out, plain)
+	}
+	if !strings.ContainsAny(plain, ".") {
+		out = append(out, plain+".0")
+	}
+	return out
 }
 
 // failed matches the failed requests of a selector: a status of 500 and above, or none, which some write as 0.

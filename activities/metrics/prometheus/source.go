@@ -3,6 +3,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -44,11 +45,14 @@ func (s *Source) Check(ctx context.Context, a plan.Analysis, route activities.Ro
 		return judge.History{}, err
 	}
 	if vector, ok := found.(model.Vector); ok && len(vector) == 0 {
-		return judge.History{}, fault.New(fault.Invalid, "Prometheus at %s knows no request to %s (looked for %s): is it scraped, and does the service get requests?",
-			s.url, p.what(stableOf(route)), q)
+		return judge.History{}, fault.New(fault.Invalid, "Prometheus at %s knows no request to %s (looked for %s): %s scraped, and does the service get requests?",
+			s.url, p.what(route), q, p.targets())
 	}
 	return s.history(ctx, a, p, p.selector(route, stableOf(route)))
 }
+
+// reach is how many intervals before a tick samples are read, to see what was there before.
+const reach = 4
 
 // stretch bounds how far back one look reads: what was before it was watched by nobody.
 const stretch = time.Hour
@@ -67,13 +71,13 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 	if late := now.Add(-stretch); c.after.Before(late) {
 		c.after = late.Truncate(c.interval)
 	}
-	c.from = c.after.Add(-warmUp - time.Minute - c.interval)
+	c.from = c.after.Add(-reach * c.interval)
 	var queries []string
 	for i, side := range []side{stableOf(in.Route), candidateOf(in.Route)} {
 		if side.service == "" && side.deployment == "" {
 			continue
 		}
-		selector := p.all(in.Route, side)
+		selector := p.all(in.Route, side, in.Boundaries)
 		queries = append(queries, selector)
 		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", selector, now.Sub(c.from).Milliseconds()))
 		if err != nil {
@@ -83,8 +87,37 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 			return activities.Reading{}, err
 		}
 	}
+	if c.warmUp > 0 {
+		if c.born, err = s.births(ctx, &c, p, in.Route); err != nil {
+			return activities.Reading{}, err
+		}
+	}
 	out := c.reading()
 	out.Queries = queries
+	return out, nil
+}
+
+// births are the moments at which pods were first seen, of those that were not there a warm-up before the first
+// tick; for the others it is the zero time.
+func (s *Source) births(ctx context.Context, c *collection, p preset, route activities.Route) (map[string]time.Time, error) {
+	by := fmt.Sprintf("group by (%s) (%s", p.pod, p.requests)
+	q := by + p.selector(route, stableOf(route)) + ") or " + by + p.selector(route, candidateOf(route)) + ")"
+	from := c.after.Add(-c.warmUp)
+	matrix, err := s.past(ctx, q, v1.Range{Start: from, End: c.now, Step: c.interval})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]time.Time{}
+	for _, series := range matrix {
+		if len(series.Values) == 0 {
+			continue
+		}
+		first := series.Values[0].Timestamp.Time()
+		if !first.After(from) {
+			first = time.Time{}
+		}
+		out[string(series.Metric[model.LabelName(p.pod)])] = first
+	}
 	return out, nil
 }
 
@@ -109,16 +142,23 @@ func (s *Source) matrix(ctx context.Context, q string) (model.Matrix, error) {
 	if !ok {
 		return nil, fault.New(fault.Invalid, "query Prometheus at %s: answer is a %s, not a matrix", s.url, value.Type())
 	}
-	slices.SortFunc(matrix, func(a, b *model.SampleStream) int { return compareMetrics(a.Metric, b.Metric) })
-	return matrix, nil
+	return ordered(matrix), nil
 }
 
-func compareMetrics(a, b model.Metric) int {
-	switch {
-	case a.Before(b):
-		return -1
-	case b.Before(a):
-		return 1
+// ordered puts series into an order that depends on their labels alone: sums of the same numbers are then the same
+// to the last bit.
+func ordered(matrix model.Matrix) model.Matrix {
+	type entry struct {
+		print  model.Fingerprint
+		series *model.SampleStream
 	}
-	return 0
+	all := make([]entry, len(matrix))
+	for i, series := range matrix {
+		all[i] = entry{series.Metric.FastFingerprint(), series}
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.print, b.print) })
+	for i := range all {
+		matrix[i] = all[i].series
+	}
+	return matrix
 }

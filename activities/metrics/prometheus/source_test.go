@@ -108,6 +108,8 @@ func serve(t *testing.T) *server {
 		case s.answer != nil:
 			s.answer(w)
 			return
+		case strings.Contains(q, "group by"):
+			result = s.presence(q, r.FormValue("start"))
 		case strings.HasSuffix(r.URL.Path, "/query_range"):
 			for part, all := range s.past {
 				if strings.Contains(q, part) {
@@ -165,6 +167,33 @@ func (s *server) found(q string, last int, newest bool) []any {
 	return out
 }
 
+// presence are the pods that were there at each tick from a moment on.
+func (s *server) presence(q, from string) []any {
+	start, err := strconv.ParseFloat(from, 64)
+	if err != nil {
+		return nil
+	}
+	out := []any{}
+	for part := range strings.SplitSeq(q, " or ") {
+		selector := regexp.MustCompile(`http_requests_total\{.*\}`).FindString(part)
+		for _, one := range s.found(selector, s.now+3600, false) {
+			entry := one.(map[string]any)
+			labels := entry["metric"].(map[string]string)
+			first := entry["values"].([]any)[0].([]any)[0].(int64)
+			var values []any
+			for at := int64(start); at <= began.Unix()+int64(s.now); at += 10 {
+				if at >= first {
+					values = append(values, []any{at, "1"})
+				}
+			}
+			if len(values) > 0 {
+				out = append(out, map[string]any{"metric": map[string]string{"pod": labels["pod"]}, "values": values})
+			}
+		}
+	}
+	return out
+}
+
 func (s *server) source(t *testing.T) *prometheus.Source {
 	t.Helper()
 	client, err := api.NewClient(api.Config{Address: s.URL})
@@ -177,7 +206,7 @@ func (s *server) read(t *testing.T, preset string, now, after int) activities.Re
 	t.Helper()
 	s.now = now
 	got, err := s.source(t).Read(context.Background(), activities.ReadIn{
-		Analysis: analysis(preset), Route: route(), After: began.Add(time.Duration(after) * time.Second),
+		Analysis: analysis(preset), Route: route(), After: began.Add(time.Duration(after) * time.Second), Boundaries: []float64{.1, 1},
 	})
 	require.NoError(t, err)
 	return got
@@ -232,7 +261,7 @@ func TestEverySecondIsCountedOnce(t *testing.T) {
 		"latency is counted by boundary": {
 			[]series{
 				counter(green, "200", every(5, -60, 60, 10)), bucket(green, "0.1", every(5, -60, 60, 8)),
-				bucket(green, "1", every(5, -60, 60, 9)), bucket(green, "+Inf", every(5, -60, 60, 10)),
+				bucket(green, "1.0", every(5, -60, 60, 9)), bucket(green, "5", every(5, -60, 60, 10)), bucket(green, "+Inf", every(5, -60, 60, 10)),
 			},
 			tick(10, requests(0, 0), decide.Counts{Requests: 20, Timed: 20, Buckets: []decide.Bucket{{UpTo: .1, Count: 16}, {UpTo: 1, Count: 18}}}),
 		},
@@ -402,7 +431,8 @@ func TestCheckWantsAStableThatWasSeen(t *testing.T) {
 	source := s.source(t)
 	_, err := source.Check(context.Background(), analysis(plan.PresetTraefik), route())
 	require.Equal(t, fault.Invalid, fault.Of(err))
-	require.ErrorContains(t, err, "knows no request to Service checkout")
+	require.ErrorContains(t, err, "knows no request to Service shop/checkout (looked for ")
+	require.ErrorContains(t, err, "is the gateway scraped, and does the service get requests?")
 	s.has = []series{counter(green, "200", map[int]string{0: "1"})}
 	_, err = source.Check(context.Background(), analysis(plan.PresetTraefik), route())
 	require.Error(t, err, "the candidate is not stable")

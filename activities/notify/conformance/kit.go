@@ -97,6 +97,7 @@ func (k Kind) silent(e plan.Event) bool {
 }
 
 func (k Kind) everyEvent(t *testing.T) {
+	t.Helper()
 	n, s := k.answering(t, through)
 	for _, e := range plan.Events() {
 		before := len(s.Shown())
@@ -111,6 +112,7 @@ func (k Kind) everyEvent(t *testing.T) {
 }
 
 func (k Kind) once(t *testing.T) {
+	t.Helper()
 	n, s := k.answering(t, through)
 	for range 3 {
 		require.NoError(t, n.Notify(t.Context(), Message(plan.Undone)))
@@ -123,6 +125,7 @@ func (k Kind) once(t *testing.T) {
 }
 
 func (k Kind) lostAnswer(t *testing.T) {
+	t.Helper()
 	var lost atomic.Bool
 	n, s := k.answering(t, func(w http.ResponseWriter, r *http.Request, s Service) {
 		before := len(s.Shown())
@@ -149,6 +152,7 @@ func (k Kind) lostAnswer(t *testing.T) {
 }
 
 func (k Kind) busy(t *testing.T) {
+	t.Helper()
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable} {
 		for after, want := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "soon": 0, "-1": 0, "999999": time.Hour} {
 			n, s := k.answering(t, func(w http.ResponseWriter, _ *http.Request, _ Service) {
@@ -168,6 +172,7 @@ func (k Kind) busy(t *testing.T) {
 }
 
 func (k Kind) refused(t *testing.T) {
+	t.Helper()
 	for _, status := range []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone, http.StatusRequestEntityTooLarge} {
 		n, _ := k.answering(t, func(w http.ResponseWriter, _ *http.Request, _ Service) {
 			http.Error(w, `{"message": "because of this"}`, status)
@@ -181,6 +186,7 @@ func (k Kind) refused(t *testing.T) {
 }
 
 func (k Kind) redirected(t *testing.T) {
+	t.Helper()
 	var reached atomic.Bool
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
 	t.Cleanup(elsewhere.Close)
@@ -194,6 +200,7 @@ func (k Kind) redirected(t *testing.T) {
 }
 
 func (k Kind) slow(t *testing.T) {
+	t.Helper()
 	release := make(chan struct{})
 	defer close(release)
 	n, _ := k.answering(t, func(_ http.ResponseWriter, r *http.Request, _ Service) {
@@ -210,6 +217,7 @@ func (k Kind) slow(t *testing.T) {
 }
 
 func (k Kind) away(t *testing.T) {
+	t.Helper()
 	server := httptest.NewServer(http.NotFoundHandler())
 	address := server.URL
 	server.Close()
@@ -220,6 +228,7 @@ func (k Kind) away(t *testing.T) {
 }
 
 func (k Kind) secrets(t *testing.T) {
+	t.Helper()
 	var sent atomic.Bool
 	n, _ := k.answering(t, func(w http.ResponseWriter, r *http.Request, _ Service) {
 		said, _ := httputil.DumpRequest(r, true)

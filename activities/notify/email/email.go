@@ -32,8 +32,9 @@ type Config struct {
 	Server string `json:"server"`
 	// TLS is starttls (default: the server must offer it), implicit, or none, which sends no password.
 	TLS string `json:"tls,omitempty"`
-	// Username and Password of the server; left out: none are asked for.
-	Username string          `json:"username,omitempty"`
+	// Username that the server knows the worker by; left out: it asks for none.
+	Username string `json:"username,omitempty"`
+	// Password of that name. It is never sent without TLS.
 	Password outbound.Secret `json:"password,omitzero"`
 	// From is the address that sends, such as Slipway <slipway@example.com>.
 	From string `json:"from"`

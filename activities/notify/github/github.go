@@ -28,9 +28,11 @@ const maxDescription = 140
 
 // Config of GitHub.
 type Config struct {
-	// Token with write access to Deployments and Commit statuses.
-	Token outbound.Secret `json:"token"`
-	// URL of the API; default https://api.github.com. A GitHub Enterprise Server has https://<host>/api/v3.
+	// Token with write access to Deployments and Commit statuses; or else App.
+	Token outbound.Secret `json:"token,omitzero"`
+	// App with the same rights, in place of a token.
+	App *App `json:"app,omitempty"`
+	// URL of the API; default https://api.github.com. A GitHub Enterprise Server has https://HOST/api/v3.
 	URL string `json:"url,omitempty"`
 }
 
@@ -39,25 +41,40 @@ type Notifier struct {
 	address string
 	api     *github.Client
 	sender  *outbound.Sender
+	// app is nil where there is a token.
+	app *installed
 }
 
 var _ activities.Notifier = (*Notifier)(nil)
 
-// New refuses a configuration without a token.
+// New refuses a configuration without a token and an App, and one with both.
 func New(c Config, now func() time.Time) (*Notifier, error) {
-	if !c.Token.Given() {
-		return nil, errors.New("token: give one with write access to Deployments and Commit statuses")
+	if c.Token.Given() == (c.App != nil) {
+		return nil, errors.New("token: give one with write access to Deployments and Commit statuses, or an app")
 	}
 	address := strings.TrimSuffix(cmp.Or(c.URL, defaultAddress), "/") + "/"
 	if err := webhook.Address(outbound.NewSecret(address)); err != nil {
 		return nil, err
 	}
-	api, err := github.NewClient(github.WithHTTPClient(outbound.Client()), github.WithAuthToken(c.Token.Reveal()),
-		github.WithUserAgent("slipway-worker"), github.WithURLs(&address, nil), github.WithDisableRateLimitCheck())
-	if err != nil {
+	n := &Notifier{address: address, sender: outbound.NewSender(now, c.Token)}
+	client := outbound.Client()
+	options := []github.ClientOptionsFunc{
+		github.WithHTTPClient(client), github.WithUserAgent("slipway-worker"), github.WithURLs(&address, nil), github.WithDisableRateLimitCheck(),
+	}
+	var err error
+	switch {
+	case c.App == nil:
+		options = append(options, github.WithAuthToken(c.Token.Reveal()))
+	default:
+		if n.app, err = install(*c.App, address, now); err != nil {
+			return nil, err
+		}
+		client.Transport = n.app
+	}
+	if n.api, err = github.NewClient(options...); err != nil {
 		return nil, errors.New("url: write one such as https://github.example/api/v3")
 	}
-	return &Notifier{address: address, api: api, sender: outbound.NewSender(now, c.Token)}, nil
+	return n, nil
 }
 
 // Notify implements activities.Notifier.
@@ -189,7 +206,11 @@ func (t teller) explain(resp *github.Response, err error) error {
 		return fault.Later(max(deref(limit.RetryAfter), patience), "%s asks to be left alone: %s", host, limit.Message)
 	}
 	body, _ := io.ReadAll(resp.Body) // the library has read it, and put it back
-	if err := t.sender.Assess(resp.Response, reason(body)); err != nil {
+	text := reason(body)
+	if t.app != nil {
+		text = t.app.hide(text)
+	}
+	if err := t.sender.Assess(resp.Response, text); err != nil {
 		return err
 	}
 	return outbound.Unreachable(host, err)

@@ -34,7 +34,9 @@ type hub struct {
 	mu          sync.Mutex
 	deployments []object
 	statuses    map[string][]object // of a deployment, newest first
-	marks       []object            // newest first
+	// issue, where it is set, answers an App that asks for a token.
+	issue http.HandlerFunc
+	marks []object // newest first
 }
 
 func newHub(t *testing.T) *hub {
@@ -81,6 +83,10 @@ func newHub(t *testing.T) *hub {
 }
 
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.issue != nil && strings.HasPrefix(r.URL.Path, "/app/") {
+		h.issue(w, r)
+		return
+	}
 	if r.Header.Get("Authorization") != "Bearer "+conformance.Canary {
 		h.Answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
 		return
@@ -212,5 +218,7 @@ func TestALongReasonIsCutToWhatGitHubTakes(t *testing.T) {
 
 func TestGitHubNeedsAToken(t *testing.T) {
 	_, err := github.New(github.Config{}, time.Now)
-	require.ErrorContains(t, err, "token: give one with write access")
+	require.ErrorContains(t, err, "token: give one with write access to Deployments and Commit statuses, or an app")
+	_, err = github.New(github.Config{Token: outbound.NewSecret("t"), App: &github.App{}}, time.Now)
+	require.ErrorContains(t, err, "token: give one")
 }

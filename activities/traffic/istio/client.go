@@ -93,8 +93,15 @@ func (c *Client) policy(ctx context.Context, route activities.Route) (map[string
 	return found, nil
 }
 
-// follow makes what holds for the root Service's host hold for the candidate's.
+// follow makes what holds for the root Service's host hold for the candidate's. One that is late makes nothing.
 func (c *Client) follow(ctx context.Context, w activities.Write, route activities.Route) error {
+	o, err := c.Get(ctx, route)
+	if err == nil {
+		err = cluster.Stamp(o, w)
+	}
+	if err != nil {
+		return err
+	}
 	spec, err := c.policy(ctx, route)
 	if err != nil || spec == nil {
 		return err

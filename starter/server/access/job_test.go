@@ -32,6 +32,7 @@ var now = time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 // court is an issuer that is trusted, and what judges its tokens.
 type court struct {
 	*fakeissuer.Issuer
+	t    *testing.T
 	url  string
 	jobs *access.Jobs
 }
@@ -43,7 +44,7 @@ func sit(t *testing.T, name string) *court {
 	s := httptest.NewServer(issuer)
 	t.Cleanup(s.Close)
 	issuer.At(s.URL)
-	c := &court{Issuer: issuer, url: s.URL}
+	c := &court{Issuer: issuer, t: t, url: s.URL}
 	c.jobs, err = access.NewJobs(access.JobsConfig{Audience: audience, Issuers: map[string]string{name: s.URL}, Now: func() time.Time { return now }})
 	require.NoError(t, err)
 	return c
@@ -121,10 +122,10 @@ func TestATokenOfGitLabSaysWhichJobItIs(t *testing.T) {
 }
 
 // forgery makes a token that must not be taken.
-type forgery func(t *testing.T, c *court) string
+type forgery func(c *court) string
 
 func claiming(changes map[string]any) forgery {
-	return func(t *testing.T, c *court) string { t.Helper(); return c.sign(t, c.github(changes)) }
+	return func(c *court) string { return c.sign(c.t, c.github(changes)) }
 }
 
 // publicPEM is the key that everybody knows, as a secret for HS256.
@@ -145,43 +146,43 @@ func unsigned(t *testing.T, header string, claims map[string]any) string {
 func forgeries() map[string]forgery {
 	minutes := func(n int) int64 { return now.Add(time.Duration(n) * time.Minute).Unix() }
 	return map[string]forgery{
-		"the algorithm none": func(t *testing.T, c *court) string { return unsigned(t, `{"alg":"none"}`, c.github(nil)) },
-		"no signature": func(t *testing.T, c *court) string {
-			return unsigned(t, `{"alg":"RS256","kid":"key-1"}`, c.github(nil))
+		"the algorithm none": func(c *court) string { return unsigned(c.t, `{"alg":"none"}`, c.github(nil)) },
+		"no signature": func(c *court) string {
+			return unsigned(c.t, `{"alg":"RS256","kid":"key-1"}`, c.github(nil))
 		},
-		"HS256 with the public key": func(t *testing.T, c *court) string {
+		"HS256 with the public key": func(c *court) string {
 			id, private := c.Key()
-			token, err := fakeissuer.SignBy(jose.HS256, publicPEM(t, private), id, c.github(nil))
-			require.NoError(t, err)
+			token, err := fakeissuer.SignBy(jose.HS256, publicPEM(c.t, private), id, c.github(nil))
+			require.NoError(c.t, err)
 			return token
 		},
-		"RS512": func(t *testing.T, c *court) string {
+		"RS512": func(c *court) string {
 			id, private := c.Key()
 			token, err := fakeissuer.SignBy(jose.RS512, private, id, c.github(nil))
-			require.NoError(t, err)
+			require.NoError(c.t, err)
 			return token
 		},
-		"another key under the same ID": func(t *testing.T, c *court) string {
+		"another key under the same ID": func(c *court) string {
 			private, err := rsa.GenerateKey(rand.Reader, 2048)
-			require.NoError(t, err)
+			require.NoError(c.t, err)
 			token, err := fakeissuer.SignBy(jose.RS256, private, "key-1", c.github(nil))
-			require.NoError(t, err)
+			require.NoError(c.t, err)
 			return token
 		},
-		"a key that nobody published": func(t *testing.T, c *court) string {
+		"a key that nobody published": func(c *court) string {
 			private, err := rsa.GenerateKey(rand.Reader, 2048)
-			require.NoError(t, err)
+			require.NoError(c.t, err)
 			token, err := fakeissuer.SignBy(jose.RS256, private, "key-9", c.github(nil))
-			require.NoError(t, err)
+			require.NoError(c.t, err)
 			return token
 		},
-		"claims changed after they were signed": func(t *testing.T, c *court) string {
-			parts := strings.Split(c.sign(t, c.github(nil)), ".")
-			other := strings.Split(unsigned(t, "{}", c.github(map[string]any{"repository": "evil/shop"})), ".")
+		"claims changed after they were signed": func(c *court) string {
+			parts := strings.Split(c.sign(c.t, c.github(nil)), ".")
+			other := strings.Split(unsigned(c.t, "{}", c.github(map[string]any{"repository": "evil/shop"})), ".")
 			return parts[0] + "." + other[1] + "." + parts[2]
 		},
 		"another issuer":          claiming(map[string]any{"iss": "https://evil.example"}),
-		"an issuer with a slash":  func(t *testing.T, c *court) string { return c.sign(t, c.github(map[string]any{"iss": c.url + "/"})) },
+		"an issuer with a slash":  func(c *court) string { return c.sign(c.t, c.github(map[string]any{"iss": c.url + "/"})) },
 		"no issuer":               claiming(map[string]any{"iss": nil}),
 		"another audience":        claiming(map[string]any{"aud": "https://github.com/acme"}),
 		"no audience":             claiming(map[string]any{"aud": nil}),
@@ -201,11 +202,11 @@ func forgeries() map[string]forgery {
 		"no workflow":             claiming(map[string]any{"job_workflow_ref": nil}),
 		"no branch":               claiming(map[string]any{"ref": nil}),
 		"a claim of another kind": claiming(map[string]any{"repository": []string{"acme/shop"}}),
-		"nothing":                 func(*testing.T, *court) string { return ".." },
-		"no JSON":                 func(*testing.T, *court) string { return "aaaa.bbbb.cccc" },
-		"something endless":       func(*testing.T, *court) string { return strings.Repeat("a", 17<<10) + ".b.c" },
-		"a token in another form": func(t *testing.T, c *court) string {
-			parts := strings.Split(c.sign(t, c.github(nil)), ".")
+		"nothing":                 func(*court) string { return ".." },
+		"no JSON":                 func(*court) string { return "aaaa.bbbb.cccc" },
+		"something endless":       func(*court) string { return strings.Repeat("a", 17<<10) + ".b.c" },
+		"a token in another form": func(c *court) string {
+			parts := strings.Split(c.sign(c.t, c.github(nil)), ".")
 			return `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}..`
 		},
 	}
@@ -213,10 +214,11 @@ func forgeries() map[string]forgery {
 
 func TestForgedTokensAreRefused(t *testing.T) {
 	require.GreaterOrEqual(t, len(forgeries()), 14)
+	c := sit(t, "githubToken")
 	for name, forge := range forgeries() {
 		t.Run(name, func(t *testing.T) {
-			c := sit(t, "githubToken")
-			token := forge(t, c)
+			c.t = t
+			token := forge(c)
 			_, err := c.jobs.Verify(t.Context(), token)
 			var answer *sender.Answer
 			require.ErrorAs(t, err, &answer)

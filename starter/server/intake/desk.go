@@ -207,8 +207,8 @@ func (d *Desk) Request(ctx context.Context, r client.Request) (Receipt, error) {
 
 // errBusy is a hand-over too many, errLate one that takes too long.
 var (
-	errBusy = errors.New("too many releases are being handed over") //nolint:gochecknoglobals // it never changes
-	errLate = errors.New("Temporal does not answer in time")        //nolint:gochecknoglobals,staticcheck,revive // it never changes, and is a name
+	errBusy = errors.New("too many releases are being handed over")
+	errLate = errors.New("no answer from Temporal in time")
 )
 
 // refusal is what a sender is told.
@@ -229,7 +229,8 @@ func (d *Desk) handOver(ctx context.Context, r client.Request) (client.Taken, er
 	if taken, ok := d.remembered(r); ok {
 		return taken, nil
 	}
-	landed := d.group.DoChan(identity(r), func() (any, error) { return d.fly(context.WithoutCancel(ctx), r) })
+	flight := context.WithoutCancel(ctx)
+	landed := d.group.DoChan(identity(r), func() (any, error) { return d.fly(flight, r) })
 	ctx, cancel := context.WithTimeout(ctx, AnswerWithin)
 	defer cancel()
 	select {

@@ -97,7 +97,7 @@ func TestWhatIsSettledOrWasDeliveredAgainIsNotMissed(t *testing.T) {
 	p.hook.Settle(found[0])
 	require.Len(t, p.failed(), 1)
 	p.status = 202
-	req := httptest.NewRequest("POST", fmt.Sprintf("/repos/acme/shop/hooks/%d/deliveries/%d/attempts", p.id, found[1].ID), nil)
+	req := httptest.NewRequestWithContext(t.Context(), "POST", fmt.Sprintf("/repos/acme/shop/hooks/%d/deliveries/%d/attempts", p.id, found[1].ID), nil)
 	req.Header.Set("Authorization", "Bearer token")
 	p.ServeHTTP(httptest.NewRecorder(), req)
 	require.Empty(t, p.failed(), "somebody has pressed redeliver")

@@ -59,7 +59,7 @@ func click(ctx context.Context, shop *stage.Shop, w *stage.Slack, try int) (time
 	}
 	var asked fakeslack.Message
 	if err := await(ctx, func(context.Context) error {
-		all := w.Messages()
+		all := w.Of(shop)
 		if len(all) != try+1 || !strings.Contains(all[try].Shown(), "approval by 1 of") {
 			return errors.New("the question is not shown yet")
 		}

@@ -102,7 +102,7 @@ spec:
     minRequests: 10
     patience: 8s
     askWithin: 30s
-    errors: {margin: 5}
+    errors: {margin: 1}
   lane: %[6]s
 `
 

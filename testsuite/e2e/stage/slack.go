@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/slipwayhq/slipway/testsuite/fakeslack"
 	"github.com/slipwayhq/slipway/testsuite/sandbox"
@@ -82,6 +84,11 @@ func (w *Slack) Start(ctx context.Context) error {
 		return fmt.Errorf("wait for slipway slack: %w (its log: %s)", err, w.Log)
 	}
 	return nil
+}
+
+// Of are the messages of a shop's releases, oldest first. Other shops' are shown beside them.
+func (w *Slack) Of(p *Shop) []fakeslack.Message {
+	return slices.DeleteFunc(w.Messages(), func(m fakeslack.Message) bool { return !strings.Contains(m.Shown(), "*"+p.Name+"* in ") })
 }
 
 // Kill sends SIGKILL to the program and returns when it is dead.

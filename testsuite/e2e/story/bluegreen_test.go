@@ -50,7 +50,7 @@ func TestABlueGreenReleaseThatFailsItsPreviewReachesNobody(t *testing.T) {
 func TestABlueGreenReleaseThatTurnsBadAfterTheSwitchIsSwitchedBack(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "switchback", Rate: 200})
 	before := snapshot(t, shop)
-	r := begin(t, shop, stage.Quick{BlueGreen: " ", Bake: "30s"}, image(t, "v2", "ERROR_RATE", "0.1"))
+	r := begin(t, shop, stage.Quick{BlueGreen: " ", Bake: "30s", Errors: "margin: 1"}, image(t, "v2", "ERROR_RATE", "0.1"))
 	said, seen := r.end()
 	require.Equal(t, 2, said.Code, said.Err+said.Out)
 	require.Contains(t, said.Out, "the bake failed at 100 %: candidate failed")

@@ -135,6 +135,11 @@ func TestAnUndoneReleaseIsAFailureOfItsCommitAlsoWhenTheWorkerDies(t *testing.T)
 	require.NoError(t, err)
 	require.Contains(t, shown.Out, "messages (1 of 5 are dead)")
 	savedQueries(t, shop)
+	status, err := world.Slipway(t.Context(), "status", shop.Lane(), "-o", "json")
+	require.NoError(t, err)
+	var s struct{ ID string }
+	require.NoError(t, json.Unmarshal([]byte(status.Out), &s))
+	keepHistory(t, "messenger/"+shop.Lane()+"/"+s.ID, "messenger")
 }
 
 func TestAReleaseThatIsTerminatedIsToldAllTheSame(t *testing.T) {

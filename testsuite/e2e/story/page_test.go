@@ -25,7 +25,7 @@ func pagePlan(t *testing.T, shop *stage.Shop, text string) string {
 	t.Helper()
 	text = strings.NewReplacer(
 		"namespace: shop", "namespace: "+shop.Namespace, "checkout", shop.Name, "environment: production", "environment: test",
-		"within: 4h", "within: 1m", "  analysis:\n", "  analysis:\n    warmUp: 100ms\n    interval: 1s\n    block: 1s\n    soak: 1s\n    history: 1m\n    window: 3s\n    minRequests: 10\n",
+		"within: 4h", "within: 1m", "  analysis:\n", "  analysis:\n    warmUp: 100ms\n    interval: 1s\n    block: 1s\n    soak: 1s\n    history: 60s\n    window: 3s\n    minRequests: 10\n",
 		"errors: {", "errors: {margin: 30, ", "latency: {", "latency: {margin: 30, ",
 	).Replace(text)
 	text = strings.ReplaceAll(long.ReplaceAllString(text, "3s"), "within: 3s", "within: 1m")

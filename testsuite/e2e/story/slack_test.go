@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -34,17 +35,22 @@ func (r *telling) shown(w *stage.Slack, text string) fakeslack.Message {
 	r.t.Helper()
 	var found fakeslack.Message
 	r.until("Slack shows "+text, func() bool {
-		n := 0
-		for _, m := range w.Messages() {
-			if strings.Contains(m.Shown(), "*"+r.shop.Name+"*") && m.Metadata.EventPayload["release"] != "" {
-				found = m
-				n++
-			}
+		all := w.Of(r.shop)
+		require.LessOrEqual(r.t, len(all), 1, "one message per release")
+		if len(all) == 1 {
+			found = all[0]
 		}
-		require.LessOrEqual(r.t, n, 1, "one message per release")
-		return n == 1 && strings.Contains(found.Shown(), text)
+		return len(all) == 1 && strings.Contains(found.Shown(), text)
 	})
 	return found
+}
+
+// awaits looks until there is no fault, for a minute at most.
+func awaits(t *testing.T, look func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, stage.Await(ctx, look))
 }
 
 // click sends a click and waits for what its sender is told.
@@ -53,12 +59,12 @@ func click(t *testing.T, w *stage.Slack, user string, d fakeslack.Delivery) stri
 	before := len(w.Whispers(user))
 	_, err := d.Send(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, stage.Await(t.Context(), func(ctx context.Context) error {
+	awaits(t, func(ctx context.Context) error {
 		if len(w.Whispers(user)) == before {
 			return fmt.Errorf("%s was told nothing", user)
 		}
 		return ctx.Err()
-	}))
+	})
 	all := w.Whispers(user)
 	return all[len(all)-1].Text
 }
@@ -85,15 +91,15 @@ func TestAGateIsOpenedBySomebodyInSlackWhoMay(t *testing.T) {
 	require.Contains(t, status, "approve by ann (slack)")
 
 	require.Contains(t, click(t, w, "U0ANN", w.Click("U0ANN", m, "slipway_approve")), "too late, and nothing has changed")
-	require.NoError(t, stage.Await(t.Context(), func(context.Context) error {
-		for _, m := range w.Messages() {
+	awaits(t, func(context.Context) error {
+		for _, m := range w.Of(shop) {
 			if strings.Contains(m.Shown(), "*promoted*") && len(m.Buttons()) == 0 && len(w.Replies(m.TS)) > 0 {
 				return nil
 			}
 		}
 		return errors.New("the end is not shown")
-	}))
-	require.Len(t, w.Messages(), 1)
+	})
+	require.Len(t, w.Of(shop), 1)
 }
 
 func TestAnAbortBySlackTakesEverythingBack(t *testing.T) {
@@ -134,12 +140,12 @@ func TestFiftyClicksAtOnceAreOneDecision(t *testing.T) {
 	clicks.Wait()
 	accepted := 0
 	for _, user := range users {
-		require.NoError(t, stage.Await(t.Context(), func(context.Context) error {
+		awaits(t, func(context.Context) error {
 			if len(w.Whispers(user)) == 0 {
 				return fmt.Errorf("%s was told nothing", user)
 			}
 			return nil
-		}))
+		})
 		if strings.Contains(w.Whispers(user)[0].Text, "is accepted") {
 			accepted++
 		}

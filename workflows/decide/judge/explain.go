@@ -135,6 +135,9 @@ func (s *State) absolute(p *Settings, metric int) string {
 		return text
 	}
 	o := s.Steps[len(s.Steps)-1].Sums[metric].outcome()
+	if o.nb == 0 {
+		return text + ", which stable keeps"
+	}
 	return text + fmt.Sprintf(", which stable keeps (%s)", ofRequests(o.y, o.nb))
 }
 

@@ -85,7 +85,7 @@ func (s *State) hold(p *Settings, f *Finding) Kind {
 		return Quiet
 	case s.misrouted():
 		return Share
-	case f.Evidence >= suspicion:
+	case f.Evidence >= suspicion || s.worse(p, f):
 		return Suspicious
 	case both.nc < p.Requests || !s.soaked(p):
 		return Unproven
@@ -93,6 +93,23 @@ func (s *State) hold(p *Settings, f *Finding) Kind {
 		return Unproven
 	}
 	return Advance
+}
+
+// worse reports whether stable, which does not serve beside the candidate, would hardly have done as badly as
+// this step by luck. No single tick convicts, but none of that kind may pass either: there is no certificate
+// that would hold it.
+func (s *State) worse(p *Settings, f *Finding) bool {
+	if !p.alone {
+		return false
+	}
+	for m := range p.Metrics {
+		o := s.Steps[len(s.Steps)-1].Sums[m].outcome()
+		if p.Metrics[m].Weight > 0 && o.nc > 0 && tail(o.x, o.nc, clip(p.Metrics[m].ceiling)) < likely {
+			f.Metric = m
+			return true
+		}
+	}
+	return false
 }
 
 // soaked reports whether the present step was judged for long enough.

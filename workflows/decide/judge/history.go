@@ -4,6 +4,7 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -91,13 +92,7 @@ func Survey(windows []Window, total decide.Counts, p99 float64) History {
 		}
 	}
 	h.Pods = len(pods)
-	names := slices.Sorted(func(yield func(string) bool) {
-		for pod := range pods {
-			if !yield(pod) {
-				return
-			}
-		}
-	})
+	names := slices.Sorted(maps.Keys(pods))
 	h.Errors = disperse(windows, names, Metric{})
 	h.Errors.Bad = total.Errors
 	for _, b := range boundaries(total, p99) {
@@ -112,7 +107,7 @@ func Survey(windows []Window, total decide.Counts, p99 float64) History {
 // stable's requests, and the one of the absolute limit. Where all requests are below all boundaries, or in the
 // first bucket, the lowest that nobody exceeds stands for all.
 func boundaries(total decide.Counts, p99 float64) []Boundary {
-	weights := map[float64]float64{}
+	weights, sum := map[float64]float64{}, 0.
 	for i, want := range [...]float64{.25, .05, .01, .001} {
 		weight, best, at := [...]float64{.3, .3, .3, .1}[i], math.Inf(1), 0.
 		for _, b := range total.Buckets {
@@ -123,13 +118,10 @@ func boundaries(total decide.Counts, p99 float64) []Boundary {
 		}
 		if at > 0 {
 			weights[at] += weight
+			sum += weight
 		}
 	}
 	var out []Boundary
-	sum := 0.
-	for _, weight := range weights {
-		sum += weight
-	}
 	limited := false
 	for _, b := range total.Buckets {
 		weight, exceeded := weights[b.UpTo], slower(total, b) > 0

@@ -93,9 +93,10 @@ func TestWhatIsSeenBecomesAVerdictWithItsReason(t *testing.T) {
 		want              Kind
 		reason            string
 	}{
-		"nothing yet": {nil, known(), 0, served(900, 1, 9), served(100, 0, 1), Warming, "warming up: the first 20s"},
-		"the warm-up is not judged": {
-			nil, known(), 2, served(900, 1, 9), served(100, 100, 1), Warming, "warming up",
+		"nothing yet":               {nil, known(), 0, served(900, 1, 9), served(100, 0, 1), Warming, "warming up: the first 20s"},
+		"the warm-up is not judged": {nil, known(), 2, served(900, 1, 9), served(100, 5, 50), Warming, "warming up"},
+		"but who fails everything is taken back in it": {
+			nil, known(), 2, served(900, 1, 9), served(100, 100, 1), Catastrophe, "candidate failed 200 of 200 requests (100.00 %) in 20s, over the absolute limit of 10.00 %, which stable keeps",
 		},
 		"as good as stable, but not for long": {nil, known(), 3, served(900, 1, 9), served(100, 0, 1), Unproven, "judged for 10s of at least 30s"},
 		"as good as stable": {
@@ -115,9 +116,9 @@ func TestWhatIsSeenBecomesAVerdictWithItsReason(t *testing.T) {
 		},
 		"everything fails": {
 			nil, known(), 4, served(900, 1, 9), served(100, 100, 1), Catastrophe,
-			"candidate failed 200 of 200 requests (100.00 %) in 20s, over the absolute limit of 10.00 %, which stable keeps (2 of 1,800 requests (0.11 %))",
+			"candidate failed 400 of 400 requests (100.00 %) in 40s, over the absolute limit of 10.00 %, which stable keeps (2 of 1,800 requests (0.11 %))",
 		},
-		"one bad tick is no catastrophe": {nil, known(), 3, served(900, 1, 9), served(100, 30, 1), Unproven, ""},
+		"one bad tick is no catastrophe": {nil, known(), 1, served(900, 1, 9), served(100, 100, 1), Warming, ""},
 		"slower than its p99 may be": {
 			nil, known(), 4, served(900, 1, 2), served(100, 0, 40), Catastrophe, "candidate was slower than 100ms in 80 of 200 requests (40.00 %) in 20s, over the absolute limit of 1.00 %",
 		},
@@ -257,6 +258,7 @@ func TestAloneTheCandidateIsJudgedByWhatStableDid(t *testing.T) {
 		"as good":                          {reference, served(1000, 1, 10), 20, Advance},
 		"within what is acceptable":        {reference, served(1000, 6, 10), 60, Advance},
 		"beyond it":                        {reference, served(1000, 30, 10), 20, Rollback},
+		"beyond it in all there is to see": {reference, served(1000, 30, 10), 3, Suspicious},
 		"over the absolute limit":          {reference, served(1000, 200, 10), 4, Catastrophe},
 		"over a limit that stable was too": {served(10_000, 2000, 100), served(1000, 220, 10), 20, Advance},
 		"without a reference the margin is left": {
@@ -357,7 +359,7 @@ func TestTheWorstOfAHistoryIsItsBoundaries(t *testing.T) {
 	h := Survey(nil, total, 4.5)
 	var got []Boundary
 	for _, b := range h.Slow {
-		b.Spread = Spread{}
+		b.Spread, b.Weight = Spread{}, math.Round(b.Weight*1e9)/1e9
 		got = append(got, b)
 	}
 	require.Empty(t, cmp.Diff([]Boundary{{UpTo: 2, Weight: .3}, {UpTo: 3, Weight: .3}, {UpTo: 4, Weight: .4}, {UpTo: 5, Limit: true}}, got))

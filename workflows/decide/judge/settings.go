@@ -120,6 +120,17 @@ func New(a plan.Analysis, h History) Settings {
 	return p
 }
 
+// Boundaries of the latency that are judged, in seconds.
+func (p *Settings) Boundaries() []float64 {
+	var out []float64
+	for _, m := range p.Metrics {
+		if m.UpTo > 0 {
+			out = append(out, m.UpTo)
+		}
+	}
+	return out
+}
+
 // metric completes one by what history says.
 func (p *Settings) metric(m Metric, s Spread, of float64) Metric {
 	m.Phi, m.tau = math.Max(1, s.Phi), s.Tau

@@ -185,7 +185,11 @@ func (s *State) Add(p *Settings, t Tick) {
 	if t.Gap == "" {
 		t.Gap = t.wrong()
 	}
-	if s.Gap = t.Gap; s.Gap != "" || t.End.Add(-p.Interval).Before(s.Since.Add(p.WarmUp)) {
+	if s.Gap = t.Gap; s.Gap != "" {
+		return
+	}
+	if t.End.Add(-p.Interval).Before(s.Since.Add(p.WarmUp)) {
+		s.watchLimit(&p.Metrics[0], 0, t.outcome(&p.Metrics[0])) // who fails everything is not warming up
 		return
 	}
 	step := &s.Steps[len(s.Steps)-1]
