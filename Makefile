@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
+.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -26,7 +26,7 @@ demo: build
 	bin/demo $(if $(HOLD),-hold) $(if $(STORIES),-stories=$(STORIES))
 
 ## test: everything that must be true before a change is merged
-test: unit fuzz-short lint e2e
+test: unit seeds fuzz-short lint e2e
 
 ## unit: tests that need nothing but Go
 unit:
@@ -35,8 +35,10 @@ unit:
 	cd testsuite/sandbox/kube && go test -race ./meter
 
 # Each fuzz target as package:name. Those of FUZZ_SLOW have so many packages to prepare that it takes minutes.
-FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger ./starter/server/access:FuzzVerify
-FUZZ_SLOW = ./starter/server:FuzzStart
+FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger ./starter/server/access:FuzzVerify \
+	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
+	./workflows/decide/judge:FuzzState
+FUZZ_SLOW = ./starter/server:FuzzStart ./starter/server/slack:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack:FuzzAPayloadIsReadOrRefused
 FUZZTIME ?= 60s
 
 ## fuzz: every fuzz target, a minute each
@@ -46,6 +48,20 @@ fuzz:
 ## fuzz-short: all but the slowest, ten seconds each
 fuzz-short:
 	$(MAKE) fuzz FUZZTIME=10s FUZZ_SLOW=
+
+## seeds: releases on fake time in which things go wrong, SEEDS of them from FIRST on; docs/reliability.md tells more
+SEEDS ?= 8000
+FIRST ?= 1
+seeds:
+	go test -count=1 -timeout 30m ./testsuite/simulation -v -run TestSeeds -seeds $(SEEDS) -first $(FIRST) -hits $(if $(filter 1,$(FIRST)),20,0)
+
+## faults: thirty thousand of them
+faults:
+	$(MAKE) seeds SEEDS=30000
+
+## mutants: builds that break a promise on purpose, and the test that catches each
+mutants:
+	go run ./testsuite/mutant
 
 ## lint: the linters, and that workflow code is deterministic
 lint: bin/golangci-lint
@@ -62,7 +78,7 @@ bin/golangci-lint: testsuite/lint/go.mod testsuite/lint/go.sum
 ## e2e: whole releases on the sandbox, one package after the other: they share two cores
 e2e: build
 	bin/driver build
-	cd testsuite/e2e && go test -p 1 -count=1 -timeout 30m ./...
+	cd testsuite/e2e && go test -p 1 -count=1 -timeout 60m ./...
 
 ## bench: the figures that the documentation promises, measured here; fails when one is missed
 bench: build

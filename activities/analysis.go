@@ -167,7 +167,7 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 		seen, _ := w.State.Counted(&p)
 		w.Says = judge.Describe(seen)
 		enough := seen.Requests >= p.Requests
-		if now.Before(in.GiveUpAt) && !(enough && !now.Before(in.HoldUntil)) {
+		if now.Before(in.GiveUpAt) && (!enough || now.Before(in.HoldUntil)) {
 			return Watched{}, false
 		}
 		return Watched{Verdict: decide.Verdict{Outcome: decide.Unknown, Reason: w.Says}, Stable: seen}, true
@@ -179,7 +179,7 @@ func (a *Analysis) follow(
 	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick, []string), result func(now time.Time) (Watched, bool),
 ) (Watched, error) {
 	settings := judge.New(in.Analysis, in.History)
-	tell, end := alive(ctx)
+	tell, end := a.Clock.alive(ctx)
 	defer end()
 	if err := tell(w); err != nil {
 		return Watched{}, err

@@ -181,8 +181,10 @@ type RetireTrackIn struct {
 	// Target by which what follows the tracks is found; without a Deployment nothing is looked for.
 	Target plan.Target `json:"target,omitzero"`
 	Config plan.Config `json:"config,omitzero"`
-	// Was is the image that the track must still run to be taken out of service; empty: whichever it runs.
+	// Was is the image of the version that goes; a track that runs another one is left as it is. Empty: any.
 	Was string `json:"was,omitempty"`
+	// Heir is what must serve in its place before it goes; nil: nobody looks.
+	Heir *Heir `json:"heir,omitempty"`
 	// Replicas that a track which is kept ends with.
 	Replicas int32 `json:"replicas,omitempty"`
 	// Container and Image say what to put back in a track that is kept; empty: leave it.
@@ -196,6 +198,15 @@ type RetireTrackIn struct {
 	// Finish is the record of the safe state to leave behind, once the track is out of service; nil: the
 	// record stays what it is.
 	Finish *SafeState `json:"finish,omitempty"`
+}
+
+// Heir is the track that has taken over: the Service selects it, and its pods are ready.
+type Heir struct {
+	Service    string            `json:"service"`
+	Selector   map[string]string `json:"selector"`
+	Deployment string            `json:"deployment"`
+	Image      string            `json:"image"`
+	Replicas   int32             `json:"replicas"`
 }
 
 // Workloads is the cluster as a release needs it.
@@ -278,7 +289,7 @@ const maxRestarts = 3
 // minute, and when a container ends again and again.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
 	w := resume[podWatch](ctx)
-	tell, end := alive(ctx)
+	tell, end := a.Clock.alive(ctx)
 	defer end()
 	for {
 		r, err := a.Workloads.Readiness(ctx, AwaitReadyIn{

@@ -19,6 +19,8 @@ import (
 type Clock struct {
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time
+	// Pulse calls beat again and again until it is stopped; nil: every second of real time, see [Clock.alive].
+	Pulse func(every time.Duration, beat func()) (stop func())
 }
 
 // wait lets d pass; it ends early, with the reason, when ctx is done.
@@ -29,6 +31,17 @@ func (c Clock) wait(ctx context.Context, d time.Duration) error {
 	case <-c.After(d):
 		return nil
 	}
+}
+
+// rest is a wait that may be longer than the heartbeat time-out: Temporal hears meanwhile that somebody is there.
+func (c Clock) rest(ctx context.Context, d time.Duration) error {
+	for ; d > 0; d -= beatInterval {
+		if err := c.wait(ctx, min(d, beatInterval)); err != nil {
+			return err
+		}
+		activity.RecordHeartbeat(ctx)
+	}
+	return nil
 }
 
 // resume is the state that an earlier attempt has left in its heartbeats; zero where there is none to read.
@@ -45,10 +58,27 @@ const beatInterval = time.Second
 
 // alive lets an activity that looks seldom be missed soon when its worker dies. tell records a state, which the
 // next attempt resumes; once per second of real time the last one is repeated. It is this process that must
-// live, which no clock of a test can stand for. States that come faster than that are left out: a watch can read
+// live; a clock of a test stands for that by a pulse of its own. States that come faster than that are left out: a watch can read
 // what came after any of them once more. end stops it.
-func alive(ctx context.Context) (tell func(state any) error, end func()) {
-	return beating(ctx, func(state json.RawMessage) { activity.RecordHeartbeat(ctx, state) })
+func (c Clock) alive(ctx context.Context) (tell func(state any) error, end func()) {
+	record := func(state json.RawMessage) { activity.RecordHeartbeat(ctx, state) }
+	if c.Pulse == nil {
+		return beating(ctx, record)
+	}
+	var last json.RawMessage
+	end = c.Pulse(beatInterval, func() {
+		if last != nil {
+			record(last)
+		}
+	})
+	return func(state any) error {
+		var err error
+		if last, err = json.Marshal(state); err != nil {
+			return fmt.Errorf("write down the state of a watch: %w", err)
+		}
+		record(last)
+		return nil
+	}, end
 }
 
 func beating(ctx context.Context, record func(json.RawMessage)) (tell func(state any) error, end func()) {

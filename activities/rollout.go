@@ -142,7 +142,7 @@ func (a *Rollout) AwaitRollout(ctx context.Context, in AwaitRolloutIn) (Progress
 // and at once when somebody has let a held rollout go on.
 func (a *Rollout) WatchRollout(ctx context.Context, in WatchRolloutIn) (Watched, error) {
 	w := resume[podWatch](ctx)
-	tell, end := alive(ctx)
+	tell, end := a.Clock.alive(ctx)
 	defer end()
 	for {
 		p, err := a.Rollouts.Look(ctx, in)

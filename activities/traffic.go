@@ -6,7 +6,10 @@ import (
 	"context"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -52,6 +55,11 @@ type ShiftTrafficIn struct {
 	Deadline time.Time `json:"deadline"`
 	// Held is looked at before the weight is written; nil: nothing is.
 	Held *Held `json:"held,omitempty"`
+	// Ready are the pods that must be ready when the weight is declared, which is waited for until a deadline
+	// of its own; nil: nobody looks.
+	Ready *AwaitReadyIn `json:"ready,omitempty"`
+	// Within is how long the router may take, where pods had to be waited for.
+	Within plan.Duration `json:"within,omitempty"`
 }
 
 // AwaitTrafficIn waits until the router says it serves this weight.
@@ -64,6 +72,8 @@ type AwaitTrafficIn struct {
 // Settled says how a wait for the router ended.
 type Settled struct {
 	Settled bool `json:"settled"`
+	// Unready is true when the pods were not ready for the weight, so that it was not declared.
+	Unready bool `json:"unready,omitempty"`
 	// Reason in plain words when it is not.
 	Reason string `json:"reason,omitempty"`
 	// Edits are what was found instead of what the release had left: nothing was written.
@@ -113,9 +123,15 @@ func (r Routers) Of(t plan.Traffic) (Router, error) {
 	return nil, fault.New(fault.Invalid, "the plan names a router that this worker does not know; use a newer worker, or name another one in spec.traffic")
 }
 
+// Pods tells whether a track can take what it is about to get. Workloads does.
+type Pods interface {
+	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
+}
+
 // Traffic shifts requests between the tracks.
 type Traffic struct {
 	Routers Routers
+	Pods    Pods
 	Clock   Clock
 	// Keeper looks at what a release holds beside the weight; nil: nobody does.
 	Keeper Keeper
@@ -165,24 +181,65 @@ func (a *Traffic) SetTrafficWeight(ctx context.Context, in SetTrafficWeightIn) e
 	return fault.From(router.Set(ctx, in))
 }
 
-// ShiftTraffic is SetTrafficWeight and AwaitTraffic in one, for the way forward. Another attempt declares the
-// same weight again. What somebody else has changed meanwhile is a value, and nothing is written.
+// ShiftTraffic is SetTrafficWeight and AwaitTraffic in one, for the way forward: every attempt looks at the
+// pods first, since those that were ready for the last weight may be gone. Another attempt declares the same
+// weight again. What somebody else has changed meanwhile is a value, and nothing is written.
 func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled, error) {
 	router, err := a.Routers.Of(in.Route.Traffic)
 	if err != nil {
 		return Settled{}, fault.From(err)
 	}
-	edits, err := a.edits(ctx, in.Held)
-	if err == nil && len(edits) == 0 {
-		err = router.Set(ctx, in.SetTrafficWeightIn)
-		if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
-			edits, err = a.weightEdit(ctx, router, in.SetTrafficWeightIn, err)
+	began := a.Clock.Now()
+	if s, err := a.able(ctx, in); err != nil || s.Unready || len(s.Edits) > 0 {
+		return s, err
+	}
+	err = router.Set(ctx, in.SetTrafficWeightIn)
+	if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
+		var edits []Edit
+		if edits, err = a.weightEdit(ctx, router, in.SetTrafficWeightIn, err); err == nil && len(edits) > 0 {
+			return Settled{Edits: edits}, nil
 		}
 	}
-	if err != nil || len(edits) > 0 {
-		return Settled{Edits: edits}, fault.From(err)
+	if err != nil {
+		return Settled{}, fault.From(err)
+	}
+	if now := a.Clock.Now(); now.Sub(began) >= pollInterval && in.Ready != nil {
+		in.Deadline = now.Add(in.Within.D())
 	}
 	return a.AwaitTraffic(ctx, AwaitTrafficIn{Route: in.Route, Weight: in.Weight, Deadline: in.Deadline})
+}
+
+// able looks at what a weight counts on: that nobody has changed it, and that the pods are ready for it. After
+// a wait for pods it looks again.
+func (a *Traffic) able(ctx context.Context, in ShiftTrafficIn) (Settled, error) {
+	for {
+		edits, err := a.edits(ctx, in.Held)
+		if err != nil || len(edits) > 0 {
+			return Settled{Edits: edits}, fault.From(err)
+		}
+		looked := a.Clock.Now()
+		ready, err := a.ready(ctx, in.Ready)
+		if err != nil {
+			return Settled{}, err
+		}
+		if !ready.Ready {
+			return Settled{Unready: true, Reason: ready.Reason}, nil
+		}
+		if a.Clock.Now().Sub(looked) < pollInterval {
+			return Settled{}, nil
+		}
+	}
+}
+
+// ready heartbeats until the pods are ready or their deadline has passed.
+func (a *Traffic) ready(ctx context.Context, in *AwaitReadyIn) (Readiness, error) {
+	if in == nil {
+		return Readiness{Ready: true}, nil
+	}
+	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
+		r, err := a.Pods.Readiness(ctx, *in)
+		return r, r.Ready, err
+	})
 }
 
 // AwaitTraffic heartbeats until the router serves the weight or the deadline has passed.
@@ -206,6 +263,12 @@ func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) (Settled, error
 	}
 	if err != nil {
 		return Settled{}, fault.From(err)
+	}
+	if activity.GetInfo(ctx).Attempt > 1 { // what an earlier attempt has sent must not arrive after the route was closed
+		if err := a.Clock.rest(ctx, decide.InFlight); err != nil {
+			return Settled{}, err
+		}
+		in.Deadline = in.Deadline.Add(decide.InFlight)
 	}
 	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Settled, bool, error) {
 		s, err := p.VerifyPreview(ctx, in.Route)

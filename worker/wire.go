@@ -33,6 +33,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/registry/oci"
 	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 // wired is everything a worker is made of.
@@ -93,7 +94,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	if err != nil {
 		return err
 	}
-	watch := &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
+	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
 	if c.Records != "" {
 		if watch.Recorder, err = record.New(c.Records); err != nil {
 			return err
@@ -101,21 +102,16 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	}
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
-	main.RegisterWorkflow(workflows.Canary)
-	main.RegisterWorkflow(workflows.BlueGreen)
-	main.RegisterWorkflow(workflows.Rolling)
-	main.RegisterWorkflow(workflows.Rollback)
-	main.RegisterWorkflow(workflows.RolloutUndo)
-	main.RegisterWorkflow(workflows.Lane)
-	main.RegisterWorkflow(workflows.Environment)
-	main.RegisterWorkflow(workflows.Intake)
-	main.RegisterWorkflow(workflows.Messenger)
-	main.RegisterWorkflow(workflows.Lookout)
+	for _, w := range []any{
+		workflows.Canary, workflows.BlueGreen, workflows.Rolling, workflows.Rollback, workflows.RolloutUndo,
+		workflows.Lane, workflows.Environment, workflows.Intake, workflows.Messenger, workflows.Lookout,
+	} {
+		main.RegisterWorkflow(w)
+	}
 	main.RegisterActivity(onTarget.workloads)
 	main.RegisterActivity(onTarget.rollouts)
 	main.RegisterActivity(onTarget.traffic)
 	main.RegisterActivity(watch)
-	checks := &activities.Checks{Prober: web.New(), Clock: clock}
 	main.RegisterActivity(checks)
 	main.RegisterActivity(&activities.Approvals{Keys: c.ApprovalKeys})
 	found := temporal.New(w.temporal, workflows.TaskQueue)
@@ -188,7 +184,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
-		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube)},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
 	}, nil
 }
 
@@ -200,6 +196,7 @@ func kubeconfig(c config) (*rest.Config, error) {
 		return nil, fmt.Errorf("find a cluster: %w; set SLIPWAY_KUBECONFIG, or run in a pod with a service account", err)
 	}
 	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, "slipway-worker"
+	config.Timeout = decide.Request // an undo counts on it
 	if _, err := os.Stat(c.Kubeconfig); c.Kubeconfig != "" && err != nil {
 		return nil, fmt.Errorf("find a cluster: %w", err)
 	}

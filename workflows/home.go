@@ -57,6 +57,7 @@ func (r *release) moveHome(ctx workflow.Context) error {
 	}
 	return do(ctx, undoing(), "Retire "+t.Candidate, cluster.RetireTrack, activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: t.Candidate, Target: r.in.Plan.Spec.Target, Config: r.config(),
+		Was: r.in.Image, Heir: r.heir(t.Stable, t.StableSelector),
 		DeleteDeployment: true, DeleteService: t.CandidateService, Finish: r.finished(ctx, activities.EndPromoted),
 	})
 }
@@ -69,8 +70,9 @@ func (r *release) switchHome(ctx workflow.Context) error {
 	within := r.pace.settle.D()
 	deadline := workflow.Now(ctx).Add(within)
 	r.at(ctx, moment{next: "Service " + route.Stable + " reaches " + r.tracks.Stable, deadline: deadline, atDeadline: "a person is asked"})
-	s, err := call(ctx, waiting(within), "Point Service "+route.Stable+" at "+r.tracks.Stable, traffic.ShiftTraffic, activities.ShiftTrafficIn{
+	s, err := call(ctx, waiting(within+r.pace.ready.D()), "Point Service "+route.Stable+" at "+r.tracks.Stable, traffic.ShiftTraffic, activities.ShiftTrafficIn{
 		SetTrafficWeightIn: activities.SetTrafficWeightIn{Write: r.write(), Route: route, Weight: 0}, Deadline: deadline,
+		Ready: r.able(ctx, r.tracks.Stable, r.tracks.Replicas), Within: r.pace.settle,
 	})
 	if err != nil {
 		return err

@@ -11,12 +11,15 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 )
 
-// Sight is what the pods of a service look like at one moment; WorkloadSight, SetSight and PodSight are its parts.
 type (
-	Sight         = activities.Sight
+	// Sight is what the pods of a service look like at one moment.
+	Sight = activities.Sight
+	// WorkloadSight is one workload in it.
 	WorkloadSight = activities.WorkloadSight
-	SetSight      = activities.SetSight
-	PodSight      = activities.PodSight
+	// SetSight is one ReplicaSet in it.
+	SetSight = activities.SetSight
+	// PodSight is one pod in it.
+	PodSight = activities.PodSight
 )
 
 // LookoutIn is what a lookout is to see. The zero Until is filled in by the workflow.

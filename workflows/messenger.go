@@ -5,6 +5,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -213,12 +214,12 @@ func (m *messenger) deliver(ctx workflow.Context, l letter) error {
 // details is the status as Temporal's UI shows it, in Markdown.
 func (m *messenger) details() string {
 	count := map[DeliveryState]int{}
-	text := ""
+	var dead []string
 	for _, d := range m.Status.Messages {
 		count[d.State]++
 		if d.State == Dead {
-			text += fmt.Sprintf("- dead: `%s` to %s: %s\n", d.Key, d.Receiver, d.Reason)
+			dead = append(dead, fmt.Sprintf("- dead: `%s` to %s: %s\n", d.Key, d.Receiver, d.Reason))
 		}
 	}
-	return fmt.Sprintf("**%d delivered**, %d on their way, %d dead\n\n%s", count[Delivered], count[OnItsWay], count[Dead], text)
+	return fmt.Sprintf("**%d delivered**, %d on their way, %d dead\n\n%s", count[Delivered], count[OnItsWay], count[Dead], strings.Join(dead, ""))
 }

@@ -175,6 +175,7 @@ func TestAWaitIsClosedAlsoWhereTheReleaseIsEndedByForce(t *testing.T) {
 
 func TestAPlanWithoutReceiversTellsNothing(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		r := prepare(t, p).run()
 		require.Empty(t, r.told())
 	})
@@ -182,6 +183,7 @@ func TestAPlanWithoutReceiversTellsNothing(t *testing.T) {
 
 func TestEveryStrategyTellsItsBeginningAndItsEnd(t *testing.T) {
 	everyStrategy(t, func(t *testing.T, p plan.Plan) {
+		t.Helper()
 		r := prepare(t, telling(p, to("chat"))).run()
 		r.promoted()
 		all := r.told()

@@ -39,6 +39,8 @@ type release struct {
 	tracks activities.Tracks
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
 	rolls *inPlace
+	// created is when the last activity that makes an object has ended, in whatever way.
+	created time.Time
 	// size is how many pods the candidate has been given.
 	size int32
 	// anyLimit are the Deployments of whose autoscalers a person has kept another lower limit.

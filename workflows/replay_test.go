@@ -17,7 +17,7 @@ import (
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 13, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, a lane, and a messenger")
+	require.Len(t, files, 14, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, a lane, an intake, and a messenger")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()

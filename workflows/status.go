@@ -77,18 +77,18 @@ func stepTable(track []StepStatus) string {
 	if len(track) == 0 {
 		return ""
 	}
-	text := "\n| step | hold | state | verdict |\n| --- | --- | --- | --- |\n"
+	rows := []string{"\n| step | hold | state | verdict |\n| --- | --- | --- | --- |\n"}
 	for _, t := range track {
 		name, verdict := t.Name, ""
 		if name == "" {
 			name = fmt.Sprintf("%d %%", t.Weight)
 		}
 		if t.Verdict != nil {
-			verdict = strings.NewReplacer("|", "\\|", "\n", " ").Replace(t.Verdict.Reason)
+			verdict = strings.ReplaceAll(strings.ReplaceAll(t.Verdict.Reason, "|", "\\|"), "\n", " ")
 		}
-		text += fmt.Sprintf("| %s | %s | %s | %s |\n", name, t.Hold, t.State, verdict)
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", name, t.Hold, t.State, verdict))
 	}
-	return text
+	return strings.Join(rows, "")
 }
 
 // enter begins a phase, and shows with it what else there is to show.

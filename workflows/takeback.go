@@ -116,6 +116,23 @@ func (r *release) drain(ctx workflow.Context) error {
 	return nil
 }
 
+// landed waits until nothing can come into being any more that this release has tried to make: an object that
+// is not there yet carries no fence, so an attempt whose answer was lost could still make it after it was
+// taken away.
+func (r *release) landed(ctx workflow.Context) error {
+	left := r.created.Add(decide.InFlight).Sub(workflow.Now(ctx))
+	if left <= 0 {
+		return nil
+	}
+	err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{
+		Summary: "Let every attempt to make " + r.tracks.Candidate + " end",
+	}).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("let attempts end: %w", err)
+	}
+	return nil
+}
+
 // removeCandidate leaves the candidate track as it was found: deleted if this release made it, else with
 // its former size and image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
@@ -123,6 +140,9 @@ func (r *release) removeCandidate(ctx workflow.Context) error {
 		if err := r.drain(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.landed(ctx); err != nil {
+		return err
 	}
 	in := activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Candidate,

@@ -21,10 +21,14 @@ func (r *release) openPreview(ctx workflow.Context) error {
 	r.previewed = true
 	// It frees: without the candidate its route would lead testers nowhere.
 	r.undo.push(compensation{name: "close the preview route", frees: true, run: func(ctx workflow.Context) error {
+		if err := r.landed(ctx); err != nil {
+			return err
+		}
 		return r.endPreview(ctx, undoing())
 	}})
 	s, err := call(ctx, opening(within.D()), "Open the preview route", traffic.OpenPreview,
 		activities.PreviewIn{Write: r.write(), Route: r.route, Deadline: deadline})
+	r.created = workflow.Now(ctx)
 	if err != nil {
 		return err
 	}

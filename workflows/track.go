@@ -29,6 +29,7 @@ func (r *release) deploySized(ctx workflow.Context, size int32) error {
 		in.Replicas = size
 	}
 	err := do(ctx, creating(), "Deploy "+t.Candidate, cluster.DeployCandidate, in)
+	r.created = workflow.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,8 +131,10 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 	}
 	r.status.MaxWeight = max(r.status.MaxWeight, weight)
 	next := fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate)
-	weight, err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate),
-		activities.SetTrafficWeightIn{Route: r.route, Weight: weight, Safe: &r.safe})
+	weight, err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), activities.ShiftTrafficIn{
+		SetTrafficWeightIn: activities.SetTrafficWeightIn{Route: r.route, Weight: weight, Safe: &r.safe},
+		Ready:              r.able(ctx, r.tracks.Candidate, r.size),
+	})
 	if err != nil {
 		return err
 	}
@@ -140,24 +143,36 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 	return r.weighed(ctx, weight)
 }
 
+// able are the pods that a track must have ready at the moment at which it gets more requests: those that it
+// was given may have died since. More of them may be on their way.
+func (r *release) able(ctx workflow.Context, track string, size int32) *activities.AwaitReadyIn {
+	in := r.readiness(track, size, workflow.Now(ctx).Add(r.pace.ready.D()))
+	in.Growing = true
+	return &in
+}
+
 // serve declares a weight on the way forward and waits until the router serves it. Where it finds somebody
 // else's edits, a person decides first; a weight that they keep is the one that is returned.
-func (r *release) serve(ctx workflow.Context, next, summary string, in activities.SetTrafficWeightIn) (int, error) {
+func (r *release) serve(ctx workflow.Context, next, summary string, in activities.ShiftTrafficIn) (int, error) {
 	within := r.pace.settle.D()
+	if in.Ready != nil {
+		within += r.pace.ready.D()
+	}
 	for {
-		deadline := workflow.Now(ctx).Add(within)
-		r.at(ctx, moment{next: next, deadline: deadline, atDeadline: "the release is undone"})
-		in.Write = r.write()
-		shift := activities.ShiftTrafficIn{SetTrafficWeightIn: in, Deadline: deadline}
-		if in.Weight > 0 {
-			shift.Held = r.relied(in.Weight)
+		in.Write, in.Deadline, in.Within = r.write(), workflow.Now(ctx).Add(r.pace.settle.D()), r.pace.settle
+		r.at(ctx, moment{next: next, deadline: in.Deadline, atDeadline: "the release is undone"})
+		if in.Ready != nil {
+			in.Ready = r.able(ctx, in.Ready.Deployment, r.size)
 		}
-		s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, shift)
+		if in.Held = nil; in.Weight > 0 {
+			in.Held = r.relied(in.Weight)
+		}
+		s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, in)
 		switch {
 		case err != nil:
 			return 0, err
 		case len(s.Edits) > 0:
-			if in, err = r.dispose(ctx, in, s.Edits); err != nil {
+			if in.SetTrafficWeightIn, err = r.dispose(ctx, in.SetTrafficWeightIn, s.Edits); err != nil {
 				return 0, err
 			}
 		case !s.Settled:
@@ -169,6 +184,9 @@ func (r *release) serve(ctx workflow.Context, next, summary string, in activitie
 }
 
 func (r *release) unsettled(weight int, s activities.Settled) error {
+	if s.Unready {
+		return stop("%s did not get %d %%, because it was not ready for them within %s: %s", r.tracks.Candidate, weight, r.pace.ready, s.Reason)
+	}
 	return stop("the router did not take up %d %% within %s: %s", weight, r.pace.settle, s.Reason)
 }
 
@@ -228,7 +246,7 @@ func (r *release) settle(ctx workflow.Context) error {
 		return ctx.Err()
 	}
 	_, err := r.serve(ctx, "take the second backend out of the route", "Leave the route with Service "+r.route.Stable+" alone",
-		activities.SetTrafficWeightIn{Route: r.route})
+		activities.ShiftTrafficIn{SetTrafficWeightIn: activities.SetTrafficWeightIn{Route: r.route}})
 	if err != nil {
 		return err
 	}
@@ -248,6 +266,14 @@ func (r *release) retire(ctx workflow.Context) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Target: r.in.Plan.Spec.Target, Config: r.config(),
-		Was: r.tracks.StableImage, Finish: r.finished(ctx, activities.EndPromoted),
+		Was: r.tracks.StableImage, Heir: r.heir(r.tracks.Candidate, r.tracks.CandidateSelector),
+		Finish: r.finished(ctx, activities.EndPromoted),
 	})
+}
+
+// heir is the track that must be seen to serve before the other one goes for good.
+func (r *release) heir(track string, selector map[string]string) *activities.Heir {
+	return &activities.Heir{
+		Service: r.route.Stable, Selector: selector, Deployment: track, Image: r.in.Image, Replicas: min(r.size, r.tracks.Replicas),
+	}
 }

@@ -20,7 +20,7 @@ func Editor(o metav1.Object, path ...string) string {
 			continue
 		}
 		var fields map[string]any
-		if json.Unmarshal(m.FieldsV1.Raw, &fields) != nil || !has(fields, path) {
+		if json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields) != nil || !has(fields, path) {
 			continue
 		}
 		switch {

@@ -16,7 +16,7 @@ func TestTheEditorOfAFieldIsTheLastManagerThatIsNotSlipway(t *testing.T) {
 	at := time.Date(2030, 1, 1, 10, 0, 0, 0, time.UTC)
 	entry := func(manager, subresource, fields string, age time.Duration) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{
-			Manager: manager, Subresource: subresource, Time: new(metav1.NewTime(at.Add(-age))), FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+			Manager: manager, Subresource: subresource, Time: new(metav1.NewTime(at.Add(-age))), FieldsV1: metav1.NewFieldsV1(fields),
 		}
 	}
 	timeless := entry("kubectl", "scale", `{"f:spec":{"f:replicas":{}}}`, 0)

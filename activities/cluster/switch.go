@@ -75,6 +75,9 @@ func isOwn(selector map[string]string) bool {
 // and what the release itself has made is deleted, with all that followed it. What is not there is retired
 // already. The record of the safe state is ended last: until then a person can still restore it.
 func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) error {
+	if err := c.inherited(ctx, in); err != nil {
+		return err
+	}
 	config, err := c.lastConfig(ctx, in)
 	if err != nil {
 		return err
@@ -122,6 +125,42 @@ func provenOld(d *appsv1.Deployment, in activities.RetireTrackIn) error {
 		return err
 	}
 	return fault.New(fault.Edited, "%s has set its image to %s, which was %s; it is left as it is", imageEditor(d, target.Name), target.Image, in.Was)
+}
+
+// inherited tells that the heir of a track does not serve in its place: as somebody has turned the Service
+// elsewhere or given the heir another image, which is for people to sort out, or as pods of it are missing
+// just now.
+func (c *Client) inherited(ctx context.Context, in activities.RetireTrackIn) error {
+	h := in.Heir
+	if h == nil {
+		return nil
+	}
+	what := fmt.Sprintf("retire Deployment %s/%s", in.Namespace, in.Deployment)
+	root, err := c.service(ctx, in.Namespace, h.Service)
+	if err != nil {
+		return err
+	}
+	if root == nil || !maps.Equal(root.Spec.Selector, h.Selector) {
+		return fault.New(fault.Edited, "%s: Service %s does not select the pods of %s any more; it is left as it is", what, h.Service, h.Deployment)
+	}
+	d, err := c.deployment(ctx, in.Namespace, h.Deployment)
+	if err != nil {
+		return err
+	}
+	if d == nil || !runs(d, in.Target.Container, h.Image) {
+		return fault.New(fault.Edited, "%s: Deployment %s, which took over from it, does not run %s any more; it is left as it is", what, h.Deployment, h.Image)
+	}
+	// Its owner may have scaled it down since; to nothing is no taking over.
+	if n, want := d.Status.AvailableReplicas, max(1, min(h.Replicas, replicas(d))); n < want {
+		return fmt.Errorf("%s: of Deployment %s, which took over from it, %d of %d pods are ready", what, h.Deployment, n, want)
+	}
+	return nil
+}
+
+// runs reports whether a Deployment declares an image.
+func runs(d *appsv1.Deployment, name, image string) bool {
+	has, err := container(d, name)
+	return err == nil && has.Image == image
 }
 
 // lastConfig freezes what a track that is put away has named, for the day it is brought back. A track

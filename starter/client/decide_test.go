@@ -5,7 +5,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +183,6 @@ func TestARefusalIsTheReleasesOwnWords(t *testing.T) {
 	s := &server{status: asked(), refuses: "ann has approved already"}
 	_, err := New(s).SignWith(key(t)).Decide(t.Context(), decision(workflows.Approve))
 	require.EqualError(t, err, "approve production/checkout: refused: ann has approved already")
-	require.False(t, errors.As(err, new(*LateError)))
+	require.NotErrorAs(t, err, new(*LateError))
 	require.Empty(t, s.signals)
 }

@@ -249,7 +249,7 @@ func (h *house) watch(ctx context.Context, id string) (<-chan api.Release, strin
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+releases+id+"/events", nil)
 	require.NoError(h.t, err)
 	req.Header.Set("Authorization", "Bearer "+h.reader)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // whoever reads it to its end closes it
 	require.NoError(h.t, err)
 	events := make(chan api.Release)
 	go func() {
@@ -299,7 +299,7 @@ func TestAServerThatStopsEndsItsStreams(t *testing.T) {
 		<-events
 		t.Cleanup(func() { // runs before the server is stopped
 			go func() {
-				for range events { //nolint:revive // until it is closed
+				for range events {
 				}
 			}()
 		})

@@ -75,7 +75,7 @@ func (c chance) gamma(variation float64) float64 {
 	k := 1 / math.Sqrt(9*d)
 	for {
 		x := c.NormFloat64()
-		v := math.Pow(1+k*x, 3)
+		v := (1 + k*x) * (1 + k*x) * (1 + k*x)
 		if v <= 0 {
 			continue
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/workflows/decide"
@@ -67,8 +68,8 @@ func picture() string {
 			back = append(back, fmt.Sprintf("%.1f,%.1f", x(m.at), ratio(m.ratio.Low)))
 		}
 	}
-	for i := len(back) - 1; i >= 0; i-- {
-		band = append(band, back[i])
+	for _, b := range slices.Backward(back) {
+		band = append(band, b)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="13">`+"\n", wide, high0)

@@ -124,17 +124,18 @@ func (e *ending) end(at float64, rolled bool) {
 func (r *release) adaptive(a plan.Analysis) ending {
 	var e ending
 	j := r.judge(a)
+	steps := weights()
 	step, began := 0, 0.
 	for r.now < hour {
 		t := r.tick(weights()[step], r.now-began)
 		e.count(t, r.errors)
-		switch j.look(t, weights()[step]).Outcome() {
+		switch j.look(t, steps[step]).Outcome() {
 		case decide.Fail:
 			e.end(r.now, true)
 			return e
 		case decide.Pass:
 			step, began = step+1, r.now
-			if step == len(weights()) {
+			if step == len(steps) {
 				e.promoted, e.at = true, r.now
 				return e
 			}

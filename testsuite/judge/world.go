@@ -165,11 +165,11 @@ func (r *release) counts(track int, mean, errors float64, l latency) decide.Coun
 		c.Requests = c.Errors + r.poisson(mean*(1-errors))
 	}
 	all := buckets()
-	c.Buckets = make([]decide.Bucket, len(all))
+	c.Buckets = make([]decide.Bucket, 0, len(all))
 	for i, share := range r.shares[l] {
 		c.Timed += r.poisson(mean * share)
-		if i < len(all) {
-			c.Buckets[i] = decide.Bucket{UpTo: all[i], Count: c.Timed}
+		if i < len(all) { // the last share is of what no bucket holds
+			c.Buckets = append(c.Buckets, decide.Bucket{UpTo: all[i], Count: c.Timed}) //nolint:gosec // it is below the length
 		}
 	}
 	return c

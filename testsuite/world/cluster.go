@@ -25,8 +25,11 @@ func (w *World) Inspect(_ context.Context, in activities.InspectTargetIn) (activ
 	stable, candidate := w.first, w.second
 	before, exists := w.state.Tracks[candidate]
 	serving := w.state.Tracks[stable]
-	if serving.Image == in.Image {
-		return activities.Tracks{}, fault.New(fault.Invalid, "%s runs %s already; there is nothing to release", stable, in.Image)
+	switch {
+	case w.state.Serving == Both:
+		return activities.Tracks{}, fault.New(fault.Edited, "the root Service selects both tracks; was a release ended by force?")
+	case w.state.Tracks[w.state.Serving].Image == in.Image:
+		return activities.Tracks{}, fault.New(fault.Invalid, "%s runs %s already; there is nothing to release", w.state.Serving, in.Image)
 	}
 	return activities.Tracks{
 		Stable: stable, StableImage: serving.Image, StableSelector: selector(stable),
@@ -47,8 +50,13 @@ func (w *World) TakeFence(_ context.Context, in activities.TakeFenceIn) (int64, 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fence++
-	w.safe = in.Safe
+	if w.holder != in.ReleaseID {
+		w.fence++
+		w.holder = in.ReleaseID
+	}
+	if write := (activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: w.fence}}); w.stamp("the record", write) == nil {
+		w.safe = in.Safe
+	}
 	return w.fence, nil
 }
 
@@ -84,7 +92,7 @@ func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidate
 		w.guardOldTrack(in.Tracks.Candidate, "overwritten")
 	}
 	if in.Safe != nil {
-		w.safe = in.Safe
+		w.safe, w.fences["the record"] = in.Safe, in.Fence
 	}
 	w.state.Tracks[in.Tracks.Candidate], w.deployed[in.Tracks.Candidate], w.sized = want, w.time(), time.Time{}
 	w.did("deploy %s: %d pods of %s", in.Tracks.Candidate, want.Size, version(in.Image))
@@ -133,6 +141,9 @@ func (w *World) ResizeCandidate(_ context.Context, in activities.ResizeCandidate
 	if err := w.stamp(in.Candidate, in.Write); err != nil {
 		return activities.Resized{}, err
 	}
+	if _, ok := w.state.Tracks[in.Candidate]; !ok {
+		return activities.Resized{}, fault.New(fault.NotFound, "%s does not exist", in.Candidate)
+	}
 	has, want := w.state.Tracks[in.Candidate].Size, w.state.Tracks[in.Stable].Size
 	if has >= want {
 		return activities.Resized{Replicas: has}, nil
@@ -149,9 +160,9 @@ func (w *World) pods() int32 {
 	case !w.ready(w.second):
 		return 0
 	case !w.sized.IsZero() && (stuck || w.time().Sub(w.sized) < w.ReadyAfter):
-		return min(w.small, size)
+		size = min(w.small, size)
 	}
-	return size
+	return w.standing(w.second, size, w.time())
 }
 
 // version is an image as a timeline shows it.
@@ -172,14 +183,12 @@ func (w *World) Readiness(_ context.Context, in activities.AwaitReadyIn) (activi
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ready, size := int32(0), w.state.Tracks[in.Deployment].Size
-	if w.ready(in.Deployment) {
-		ready = size
+	track := w.state.Tracks[in.Deployment]
+	if track.Image != in.Image {
+		return activities.Readiness{Reason: "somebody has changed its image"}, nil
 	}
-	if in.Deployment == w.second {
-		ready = w.pods()
-	}
-	if ready > 0 && ready == size {
+	ready := w.readyPods(in.Deployment)
+	if ready > 0 && (ready == track.Size || in.Growing && ready >= in.Replicas) {
 		return activities.Readiness{Ready: true, Restarts: w.restarts()}, nil
 	}
 	return activities.Readiness{Reason: fmt.Sprintf("%d of %d pods are ready: ImagePullBackOff", ready, in.Replicas)}, nil
@@ -221,7 +230,10 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 		return err
 	}
 	track := in.Selector["track"]
-	if track == Both && (!w.ready(w.first) || !w.ready(w.second)) || track != Both && !w.ready(track) {
+	// The way back waits for nothing, not even for an old version that has lost its pods.
+	back := track == w.first && w.standing(track, w.state.Tracks[track].Size, w.time()) < w.state.Tracks[track].Size
+	late := w.Late || w.state.Serving == track || back
+	if !late && (track == Both && (!w.was(w.first, 1) || !w.was(w.second, 1)) || track != Both && !w.was(track, 1)) {
 		w.violate("Service %s sent to %s, which is not ready", in.Service, track)
 	}
 	if w.state.Serving == track {
@@ -243,6 +255,9 @@ func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) erro
 	if err := w.stamp(in.Deployment, in.Write); err != nil {
 		return err
 	}
+	if err := w.inherited(in); err != nil {
+		return err
+	}
 	w.guardRetirement(in.Deployment)
 	if t, ok := w.state.Tracks[in.Deployment]; ok {
 		w.retire(t, in)
@@ -250,8 +265,28 @@ func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) erro
 	if i := slices.Index(w.state.Services, in.DeleteService); i >= 0 {
 		w.state.Services = slices.Delete(w.state.Services, i, i+1)
 	}
-	if in.Finish != nil {
+	if in.Finish != nil && w.stamp("the record", in.Write) == nil {
 		w.safe = in.Finish
+	}
+	return nil
+}
+
+// inherited tells that another track does not serve in the place of one that is to go, or that this is not
+// the one.
+func (w *World) inherited(in activities.RetireTrackIn) error {
+	t, there := w.state.Tracks[in.Deployment]
+	h := in.Heir
+	switch {
+	case in.Was != "" && there && t.Image != in.Was:
+		return fault.New(fault.Edited, "somebody has changed the image of %s", in.Deployment)
+	case h == nil:
+		return nil
+	case w.state.Serving != h.Selector["track"]:
+		return fault.New(fault.Edited, "Service %s does not select the pods of %s any more", h.Service, h.Deployment)
+	case w.state.Tracks[h.Deployment].Image != h.Image:
+		return fault.New(fault.Edited, "%s does not run %s any more", h.Deployment, h.Image)
+	case w.readyPods(h.Deployment) < max(1, min(h.Replicas, w.state.Tracks[h.Deployment].Size)):
+		return fmt.Errorf("%d of %d pods of %s are ready", w.readyPods(h.Deployment), h.Replicas, h.Deployment)
 	}
 	return nil
 }
@@ -259,6 +294,7 @@ func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) erro
 func (w *World) retire(t Track, in activities.RetireTrackIn) {
 	if in.DeleteDeployment {
 		delete(w.state.Tracks, in.Deployment)
+		delete(w.fences, in.Deployment) // they were on the object
 		w.did("delete %s", in.Deployment)
 		return
 	}

@@ -10,6 +10,7 @@ func (w *World) Rescue() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fence++
+	w.holder = "a person"
 	above := activities.Fence{Release: w.fence}
 	for _, object := range []string{Stable, "Service checkout", "the route"} {
 		w.fences[object] = above

@@ -151,6 +151,7 @@ func (w *World) progress(want int) activities.Progress {
 	if w.GoneFrom > 0 && w.elapsed() >= w.GoneFrom && w.state.Tracks[Stable].Image == NewImage {
 		missing = w.state.Rollout.New
 	}
+	missing = max(missing, Replicas-int(w.standing(Stable, Replicas, w.time())))
 	p := activities.Progress{Size: Replicas, New: w.fresh(), Ready: Replicas - missing, Held: w.state.Rollout.Held}
 	p.Done = p.New >= want && missing == 0
 	if !p.Done {

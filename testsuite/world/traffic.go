@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -44,6 +45,9 @@ func (w *World) Read(_ context.Context, _ activities.Route) (int, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.state.Weight > 0 {
+		return w.state.Weight, fault.New(fault.Edited, "the route sends %d %% to the candidate already", w.state.Weight)
+	}
 	return w.state.Weight, nil
 }
 
@@ -60,20 +64,25 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 	switch {
 	case in.Weight < 0 || in.Weight > 100:
 		w.violate("weight %d", in.Weight)
-	case in.Weight > 0 && !w.ready(w.second):
+	case w.Late:
+	case in.Weight > w.state.Weight && !w.was(w.second, 1):
 		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, w.second)
-	case in.Weight > 0 && int(w.pods()) < decide.Enough(in.Weight, Replicas):
+	case in.Weight > w.state.Weight && !w.was(w.second, decide.Enough(in.Weight, Replicas)):
 		w.violate("%d %% of requests sent to %d pods of %s", in.Weight, w.pods(), w.second)
-	case in.Weight < 100 && !w.ready(w.state.Serving):
+	case in.Weight < 100 && in.Weight < w.state.Weight && !w.ready(w.state.Serving):
 		w.violate("%d %% of requests sent to %s, which is not ready", 100-in.Weight, w.state.Serving)
 	}
 	if in.Weight == w.state.Weight {
+		w.wrote = in.Weight
 		return nil
+	}
+	if in.Weight > 0 && w.state.Weight != w.wrote {
+		return fault.New(fault.Edited, "somebody has set the route to %d %% since Slipway set it to %d %%", w.state.Weight, w.wrote)
 	}
 	if in.Weight == 100 {
 		w.guardSize(w.second)
 	}
-	w.state.Weight, w.shifted = in.Weight, w.time()
+	w.state.Weight, w.wrote, w.shifted = in.Weight, in.Weight, w.time()
 	if in.Weight == 100 {
 		w.full = w.shifted
 	}
@@ -84,6 +93,9 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 // guardSize flags a track that gets everybody and is smaller than the one it takes over from.
 func (w *World) guardSize(track string) {
 	from := w.state.Serving
+	if w.Late || !w.edited.IsZero() && w.time().Sub(w.edited) < w.Grace {
+		return
+	}
 	switch Both {
 	case track:
 		return
@@ -143,7 +155,7 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	if err := w.stamp("the preview route", in.Write); err != nil {
 		return err
 	}
-	if open && !w.ready(w.second) {
+	if open && !w.Late && !w.was(w.second, 1) {
 		w.violate("testers sent to %s, which is not ready", w.second)
 	}
 	if w.state.Preview == open {
@@ -154,6 +166,7 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 		w.did("open the preview route")
 		return nil
 	}
+	delete(w.fences, "the preview route") // they were on the object
 	w.did("close the preview route")
 	return nil
 }
@@ -208,6 +221,7 @@ func (s Selector) Set(ctx context.Context, in activities.SetTrafficWeightIn) err
 		return err
 	}
 	selector := selected(in.Route, in.Weight)
+	before := s.State().Serving
 	s.guardShare(in.Weight)
 	err := s.SwitchService(ctx, activities.SwitchServiceIn{Write: in.Write, Service: in.Route.Stable, Selector: selector})
 	if err != nil {
@@ -216,7 +230,7 @@ func (s Selector) Set(ctx context.Context, in activities.SetTrafficWeightIn) err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shifted = s.time()
-	if in.Weight == 100 {
+	if in.Weight == 100 && s.state.Serving != before {
 		s.full = s.shifted
 	}
 	return nil
@@ -253,7 +267,8 @@ func (s Selector) guardShare(weight int) {
 	defer s.mu.Unlock()
 	pods := s.pods()
 	switch {
-	case weight == 100 && pods < Replicas:
+	case s.Late:
+	case weight == 100 && !s.was(s.second, Replicas):
 		s.violate("all requests sent to %d pods of %s", pods, s.second)
 	case weight > 0 && weight < 100 && decide.Ratio(int(pods), Replicas) > weight:
 		s.violate("%d pods of %s get more than %d %%", pods, s.second, weight)

@@ -115,6 +115,10 @@ type World struct {
 	Autoscaler string
 	// Keeper finds what somebody else has made of what a release holds; nil: nobody touches it.
 	Keeper activities.Keeper
+	// Grace is how long pods may have been missing before requests that are sent to them are a violation.
+	Grace time.Duration
+	// Late is true while a write arrives that was sent long ago: what was true then need not be true now.
+	Late bool
 	// OnCall, if set, sees every call before it is answered.
 	OnCall func(Op)
 
@@ -124,22 +128,29 @@ type World struct {
 	// first serves when the world begins, second is its candidate.
 	first, second string
 
-	mu       sync.Mutex
-	state    State
-	began    time.Time
-	now      func() time.Time
-	ahead    time.Duration
-	looks    int
-	fence    int64
+	mu    sync.Mutex
+	state State
+	began time.Time
+	now   func() time.Time
+	ahead time.Duration
+	looks int
+	fence int64
+	// holder is the release that took the fence last.
+	holder   string
 	fences   map[string]activities.Fence
 	safe     *activities.SafeState
 	deployed map[string]time.Time
 	// sized is when the candidate was sized last, small how many pods it had before.
-	sized    time.Time
-	small    int32
-	shifted  time.Time
-	full     time.Time
-	young    young
+	sized   time.Time
+	small   int32
+	shifted time.Time
+	// wrote is the weight that a release has set last.
+	wrote  int
+	full   time.Time
+	young  young
+	losses []loss
+	// edited is when somebody has edited by hand last.
+	edited   time.Time
 	calls    map[Op]int
 	faults   map[Op]map[int]error
 	timeline []string

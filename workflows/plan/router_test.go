@@ -83,8 +83,12 @@ func TestAWishThatARouterCannotFulfilIsRefusedWithAReason(t *testing.T) {
 
 func TestEveryFieldOfTrafficIsARouterThatDeclaresItself(t *testing.T) {
 	for _, traffic := range []plan.Traffic{
-		{GatewayAPI: &plan.GatewayAPI{}}, {Traefik: &plan.Traefik{}}, {Ingress: &plan.Ingress{}}, {Istio: &plan.Istio{}},
-		{Service: &plan.Selector{}}, {Replicas: &plan.Replicas{}},
+		{GatewayAPI: &plan.GatewayAPI{}},
+		{Traefik: &plan.Traefik{}},
+		{Ingress: &plan.Ingress{}},
+		{Istio: &plan.Istio{}},
+		{Service: &plan.Selector{}},
+		{Replicas: &plan.Replicas{}},
 	} {
 		router, set := traffic.Router()
 		require.Equal(t, 1, set)

@@ -5,6 +5,7 @@ package cloudevents_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -48,10 +49,8 @@ func (b *broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	name := text["source"] + " " + text["id"]
-	for _, s := range b.seen {
-		if s == name {
-			return
-		}
+	if slices.Contains(b.seen, name) {
+		return
 	}
 	b.seen = append(b.seen, name)
 	w.WriteHeader(http.StatusAccepted)

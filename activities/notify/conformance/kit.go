@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,12 +90,7 @@ func (k Kind) answering(t *testing.T, door func(http.ResponseWriter, *http.Reque
 func through(w http.ResponseWriter, r *http.Request, s Service) { s.ServeHTTP(w, r) }
 
 func (k Kind) silent(e plan.Event) bool {
-	for _, s := range k.Silent {
-		if s == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(k.Silent, e)
 }
 
 func (k Kind) everyEvent(t *testing.T) {
@@ -134,9 +131,7 @@ func (k Kind) lostAnswer(t *testing.T) {
 		if len(s.Shown()) > before && lost.CompareAndSwap(false, true) {
 			panic(http.ErrAbortHandler)
 		}
-		for name, values := range recorder.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), recorder.Header())
 		w.WriteHeader(recorder.Code)
 		_, _ = w.Write(recorder.Body.Bytes())
 	})

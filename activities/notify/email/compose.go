@@ -23,10 +23,17 @@ func (n *Notifier) compose(m activities.Message) []byte {
 	thread := n.id(m.Release)
 	var b bytes.Buffer
 	for _, h := range [][2]string{
-		{"From", n.from.String()}, {"To", strings.Join(to, ", ")}, {"Subject", mime.QEncoding.Encode("utf-8", m.Title())},
-		{"Date", m.At.UTC().Format(time.RFC1123Z)}, {"Message-ID", n.id(m.Key)}, {"In-Reply-To", thread}, {"References", thread},
-		{"Auto-Submitted", "auto-generated"}, {"MIME-Version", "1.0"},
-		{"Content-Type", `text/plain; charset="utf-8"`}, {"Content-Transfer-Encoding", "quoted-printable"},
+		{"From", n.from.String()},
+		{"To", strings.Join(to, ", ")},
+		{"Subject", mime.QEncoding.Encode("utf-8", m.Title())},
+		{"Date", m.At.UTC().Format(time.RFC1123Z)},
+		{"Message-ID", n.id(m.Key)},
+		{"In-Reply-To", thread},
+		{"References", thread},
+		{"Auto-Submitted", "auto-generated"},
+		{"MIME-Version", "1.0"},
+		{"Content-Type", `text/plain; charset="utf-8"`},
+		{"Content-Transfer-Encoding", "quoted-printable"},
 	} {
 		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
 	}

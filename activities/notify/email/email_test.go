@@ -139,7 +139,7 @@ func (s *session) Logout() error { return nil }
 func (s *server) listen(t *testing.T, implicit bool) string {
 	t.Helper()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
 	server := smtp.NewServer(s)
@@ -251,7 +251,7 @@ func TestAWrongPasswordIsFinalAndNotNamed(t *testing.T) {
 }
 
 func TestAServerWithoutTLSGetsNothing(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &server{}
 	plain := smtp.NewServer(s)

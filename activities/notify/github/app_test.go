@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -102,8 +101,10 @@ func TestAnAppThatCannotSignIsRefusedWithoutNamingItsKey(t *testing.T) {
 		"no installation": {github.App{ID: 7}, "app: give its id and the number of its installation"},
 		"no key":          {github.App{ID: 7, Installation: 9}, "app.privateKey: give the PEM"},
 		"no PEM":          {github.App{ID: 7, Installation: 9, PrivateKey: outbound.NewSecret(conformance.Canary)}, "app.privateKey: give the PEM"},
-		"another PEM": {github.App{ID: 7, Installation: 9, PrivateKey: outbound.NewSecret(fmt.Sprintf("%s", pem.EncodeToMemory(&pem.Block{Type: "X", Bytes: []byte(conformance.Canary)})))},
-			"app.privateKey: give the PEM"},
+		"another PEM": {
+			github.App{ID: 7, Installation: 9, PrivateKey: outbound.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "X", Bytes: []byte(conformance.Canary)})))},
+			"app.privateKey: give the PEM",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := github.New(github.Config{App: &tt.app}, time.Now)

@@ -62,8 +62,8 @@ func New(c Config, now func() time.Time) (*Notifier, error) {
 		github.WithHTTPClient(client), github.WithUserAgent("slipway-worker"), github.WithURLs(&address, nil), github.WithDisableRateLimitCheck(),
 	}
 	var err error
-	switch {
-	case c.App == nil:
+	switch c.App {
+	case nil:
 		options = append(options, github.WithAuthToken(c.Token.Reveal()))
 	default:
 		if n.app, err = install(*c.App, address, now); err != nil {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -120,9 +121,7 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", "slipway-worker")
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	return req, nil
 }
 

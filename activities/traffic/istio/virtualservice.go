@@ -4,6 +4,7 @@ package istio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -63,10 +64,8 @@ func (kind) Backend(entry map[string]any, namespace string) string {
 // service is the name of the Service of the namespace that a host is.
 func service(host, namespace string) (string, bool) {
 	name, rest, _ := strings.Cut(host, ".")
-	for _, domain := range []string{"", namespace, namespace + ".svc", namespace + ".svc.cluster.local"} {
-		if rest == domain {
-			return name, name != ""
-		}
+	if slices.Contains([]string{"", namespace, namespace + ".svc", namespace + ".svc.cluster.local"}, rest) {
+		return name, name != ""
 	}
 	return "", false
 }

@@ -4,6 +4,7 @@ package split
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -61,12 +62,12 @@ type Rule struct {
 // Lists are the lists under key in each element of the list at a path, such as backendRefs in spec.rules.
 func Lists(o *unstructured.Unstructured, key string, path ...string) []Rule {
 	var out []Rule
-	pointer := ""
+	var pointer strings.Builder
 	for _, p := range path {
-		pointer += "/" + p
+		pointer.WriteString("/" + p)
 	}
 	for i, in := range Entries(o.Object, path...) {
-		out = append(out, Rule{In: in, Key: key, Pointer: fmt.Sprintf("%s/%d/%s", pointer, i, key)})
+		out = append(out, Rule{In: in, Key: key, Pointer: fmt.Sprintf("%s/%d/%s", pointer.String(), i, key)})
 	}
 	return out
 }

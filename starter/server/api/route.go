@@ -116,7 +116,7 @@ func (a *API) serve(w http.ResponseWriter, req *http.Request, r Route) (any, err
 		}
 	}
 	if r.Right != "" {
-		if err := a.admit(c, r); err != nil {
+		if err := a.admit(c, r); err != nil { //nolint:contextcheck // the call has the request's
 			return nil, err
 		}
 	}

@@ -54,8 +54,12 @@ func Owns(p plan.Plan, e sender.Event) bool {
 // differs says in what an event is not what a trigger wants; empty: in nothing.
 func differs(t plan.Trigger, e sender.Event) string {
 	for _, c := range []struct{ name, want, have string }{
-		{"event", t.Event, e.Event}, {"branch", t.Branch, e.Branch}, {"tag", t.Tag, e.Tag}, {"environment", t.Environment, e.Environment},
-		{"repository ID", t.RepositoryID, e.RepositoryID}, {"owner ID", t.OwnerID, e.OwnerID},
+		{"event", t.Event, e.Event},
+		{"branch", t.Branch, e.Branch},
+		{"tag", t.Tag, e.Tag},
+		{"environment", t.Environment, e.Environment},
+		{"repository ID", t.RepositoryID, e.RepositoryID},
+		{"owner ID", t.OwnerID, e.OwnerID},
 	} {
 		if c.want != "" && !like(c.want, c.have, c.name == "branch" || c.name == "tag") {
 			return fmt.Sprintf("the %s is %q, and only %q is taken", c.name, c.have, c.want)

@@ -4,6 +4,7 @@ package sender_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -162,9 +163,7 @@ func (s subject) forgeries() map[string]func(d *sender.Delivery) {
 			all[name] = func(d *sender.Delivery) { d.Body = change(bytes.Clone(d.Body)) }
 		}
 	}
-	for name, forge := range s.forged {
-		all[name] = forge
-	}
+	maps.Copy(all, s.forged)
 	return all
 }
 

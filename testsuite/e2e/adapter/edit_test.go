@@ -54,18 +54,21 @@ func TestAPersonsEditIsNamedWithItsFieldAndItsManager(t *testing.T) {
 	}{
 		"the candidate's image": {
 			"deployment", "checkout-green", `{"spec":{"template":{"spec":{"containers":[{"name":"shop","image":"shop:theirs"}]}}}}`,
-			[]string{"somebody (kubectl-patch, ", "has set the image of Deployment NS/checkout-green to shop:theirs, which was "}, true,
+			[]string{"somebody (kubectl-patch, ", "has set the image of Deployment NS/checkout-green to shop:theirs, which was "},
+			true,
 		},
 		"stable's image": {
 			"deployment", "checkout", `{"spec":{"template":{"spec":{"containers":[{"name":"shop","image":"shop:theirs"}]}}}}`,
-			[]string{"has set the image of Deployment NS/checkout to shop:theirs"}, false,
+			[]string{"has set the image of Deployment NS/checkout to shop:theirs"},
+			false,
 		},
 		"fewer pods": {
 			"scale", "checkout", `{"spec":{"replicas":1}}`, []string{"somebody (kubectl-patch", "has set spec.replicas of Deployment NS/checkout to 1, which were 2"}, false,
 		},
 		"the selector": {
 			"service", "checkout", `{"spec":{"selector":{"app":"sorry","tier":null}}}`,
-			[]string{"somebody (kubectl-patch, ", "has set spec.selector of Service NS/checkout to app=sorry, which was app=checkout,tier=web"}, true,
+			[]string{"somebody (kubectl-patch, ", "has set spec.selector of Service NS/checkout to app=sorry, which was app=checkout,tier=web"},
+			true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func (w *Slack) Kill() error {
 	if err := w.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill slipway slack: %w", err)
 	}
-	<-w.done
+	<-w.done //nolint:errcheck // killed: it says so
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-const tenSeconds = 10 * time.Second
+const tickLength = 10 * time.Second
 
 func began() time.Time { return time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC) }
 
@@ -33,7 +33,7 @@ func served(requests, errors, slow float64) decide.Counts {
 }
 
 func limits() plan.Analysis {
-	tick := plan.Duration(tenSeconds)
+	tick := plan.Duration(tickLength)
 	return plan.Analysis{
 		Interval: tick, Block: 3 * tick, WarmUp: 2 * tick, Soak: 3 * tick, MinRequests: 100, FalseAlarms: 5, Misses: 5,
 		Errors:  &plan.Errors{Tolerate: 1.25, Unacceptable: 2, Margin: new(.5), SLO: new(10.)},
@@ -72,7 +72,7 @@ func begin(a plan.Analysis, h History) *course {
 func (c *course) tick(stable, candidate decide.Counts) Tick {
 	c.n++
 	return Tick{
-		End: began().Add(time.Duration(c.n) * tenSeconds), Stable: stable, Candidate: candidate, StablePods: 4, CandidatePods: 4,
+		End: began().Add(time.Duration(c.n) * tickLength), Stable: stable, Candidate: candidate, StablePods: 4, CandidatePods: 4,
 		Routed: [2]float64{stable.Requests, candidate.Requests},
 	}
 }
@@ -175,7 +175,7 @@ func TestBadInputIsHeldAndNeverJudged(t *testing.T) {
 		"a bucket that is no number":       {func(t *Tick) { t.Candidate.Buckets = []decide.Bucket{{UpTo: .1, Count: math.NaN()}} }, Blind},
 		"a gap":                            {func(t *Tick) { t.Gap = "Prometheus has missed scrapes" }, Blind},
 		"a tick from before":               {func(t *Tick) { t.End = began() }, Advance},
-		"a tick that was used already":     {func(t *Tick) { t.End = t.End.Add(-tenSeconds) }, Advance},
+		"a tick that was used already":     {func(t *Tick) { t.End = t.End.Add(-tickLength) }, Advance},
 		"histograms that differ":           {func(t *Tick) { t.Candidate.Buckets = []decide.Bucket{{UpTo: .25, Count: 100}} }, Advance},
 		"more slow ones than there can be": {func(t *Tick) { t.Candidate.Buckets[1].Count = 1e9 }, Advance},
 	}
@@ -239,7 +239,7 @@ func TestManyStepsDoNotMakeTheStateGrow(t *testing.T) {
 	var sizes []int
 	for weight := 11; weight < 60; weight++ {
 		c.add(5, served(900, 1, 9), served(100, 0, 1))
-		c.s = Begin(&c.p, c.s, weight, began().Add(time.Duration(c.n)*tenSeconds))
+		c.s = Begin(&c.p, c.s, weight, began().Add(time.Duration(c.n)*tickLength))
 		text, err := json.Marshal(c.s)
 		require.NoError(t, err)
 		sizes = append(sizes, len(text))
@@ -290,7 +290,7 @@ func TestTheSameTicksGiveTheSameBitsAlsoAfterACrash(t *testing.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		crash := rapid.IntRange(0, 99).Draw(t, "crash")
 		run := func(crash int) string {
-			r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // simulated luck
+			r := rand.New(rand.NewPCG(seed, 1))
 			c := begin(limits(), known())
 			for i := range 100 {
 				stable, candidate := luck(r)
@@ -332,7 +332,7 @@ func TestMoreFailuresNeverMakeLessEvidence(t *testing.T) {
 }
 
 func TestNoFactorWinsOnAverageInTwoHundredThousandDraws(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // simulated luck
+	r := rand.New(rand.NewPCG(1, 2))
 	log := func(from, to float64) float64 { return math.Exp(math.Log(from) + r.Float64()*math.Log(to/from)) }
 	worst := math.Inf(-1)
 	for range 200_000 {

@@ -81,8 +81,14 @@ func TestTheEnginesHaveTheirKnownAnswers(t *testing.T) {
 // other, with its probability.
 func TestOnTheBoundaryAnAlarmIsAsRareAsItsExactProbability(t *testing.T) {
 	for _, tt := range []struct{ share, theta, threshold, want float64 }{
-		{.05, 1.25, 20, .028493}, {.25, 1.25, 20, .038651}, {.5, 1.25, 20, .040357}, {.05, 1, 20, .008458},
-		{.05, 1.25, 40, .015292}, {.25, 1.25, 40, .019996}, {.5, 1.25, 40, .021215}, {.5, 1, 40, .004171},
+		{.05, 1.25, 20, .028493},
+		{.25, 1.25, 20, .038651},
+		{.5, 1.25, 20, .040357},
+		{.05, 1, 20, .008458},
+		{.05, 1.25, 40, .015292},
+		{.25, 1.25, 40, .019996},
+		{.5, 1.25, 40, .021215},
+		{.5, 1, 40, .004171},
 	} {
 		require.InDelta(t, tt.want, crossing(tt.share, tt.theta, 1.25, tt.threshold), 1e-6)
 	}

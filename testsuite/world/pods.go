@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import "time"
+
+// loss is a time in which a track lacks pods that it had.
+type loss struct {
+	track      string
+	pods       int32
+	from, till time.Time
+}
+
+// Lose takes so many ready pods of a track away for a while: evicted, or ending again and again.
+func (w *World) Lose(track string, pods int32, while time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.time()
+	w.losses = append(w.losses, loss{track, pods, now, now.Add(while)})
+	w.did("lose %d pods of %s for %s", pods, track, while)
+}
+
+// Ready is how many pods of a track can answer requests.
+func (w *World) Ready(track string) int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.readyPods(track)
+}
+
+// Sides are the track that served first, and its candidate.
+func (w *World) Sides() (first, second string) { return w.first, w.second }
+
+// Follow lets somebody else move the time, and tells when the world has begun.
+func (w *World) Follow(now func() time.Time) time.Time {
+	w.now = now
+	return w.began
+}
+
+func (w *World) readyPods(track string) int32 {
+	switch {
+	case track == w.second:
+		return w.pods()
+	case w.ready(track):
+		return w.standing(track, w.state.Tracks[track].Size, w.time())
+	}
+	return 0
+}
+
+// standing is how many of a track's pods are left at a time, of those that there should be.
+func (w *World) standing(track string, pods int32, at time.Time) int32 {
+	for _, l := range w.losses {
+		if l.track == track && !at.Before(l.from) && at.Before(l.till) {
+			pods -= l.pods
+		}
+	}
+	return max(0, pods)
+}
+
+// was reports whether a track has so many ready pods, or had them within the grace.
+func (w *World) was(track string, pods int) bool {
+	if int(w.readyPods(track)) >= pods {
+		return true
+	}
+	lost := w.standing(track, w.state.Tracks[track].Size, w.time()) < w.standing(track, w.state.Tracks[track].Size, w.time().Add(-w.Grace))
+	return lost && w.Grace > 0
+}
+
+// Edit is somebody who changes what a release holds, by hand.
+func (w *World) Edit(what string, change func(*State)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&w.state)
+	w.edited = w.time()
+	w.did("somebody edits: %s", what)
+}
