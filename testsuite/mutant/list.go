@@ -11,7 +11,7 @@ type mutant struct {
 
 // mutants are three for each promise.
 func mutants() []mutant {
-	const track, back, watch = "workflows/track.go", "workflows/takeback.go", "workflows/watch.go"
+	const track, back, watch, finding = "workflows/track.go", "workflows/takeback.go", "workflows/watch.go", "workflows/decide/judge/finding.go"
 	return []mutant{
 		{"I1", "a promotion to 101 %", track, "r.shift(ctx, 100); err", "r.shift(ctx, 101); err"},
 		{"I1", "a step of three times its weight", "workflows/canary.go", "c.shift(ctx, p.Weight)", "c.shift(ctx, 3*p.Weight)"},
@@ -25,16 +25,16 @@ func mutants() []mutant {
 		{"I5", "what an undo could not do is not told", back, "if len(left) > 0 {", "if len(left) > 100 {"},
 		{"I5", "an undo does not wait for creates under way", back, "if left <= 0 {", "if left < 1<<62 {"},
 
-		{"I8", "few requests are enough", "workflows/decide/compare.go", "if candidate.Requests < least {", "if candidate.Requests < 0 {"},
-		{"I8", "metrics that cannot be read are a pass", "activities/analysis.go", "return decide.CannotMeasure(err.Error())", "return decide.Verdict{Outcome: decide.Pass}"},
+		{"I8", "few requests are enough", finding, "case both.nc < p.Requests || !s.soaked(p):", "case both.nc < 0 || !s.soaked(p):"},
+		{"I8", "metrics that cannot be read are a pass", finding, "case s.Gap != \"\":\n\t\treturn Blind", "case s.Gap != \"\":\n\t\treturn Advance"},
 		{"I8", "unknown lets the weight rise", watch, "case decide.Unknown:\n\t}", "case decide.Unknown:\n\t\treturn nil\n\t}"},
 
 		{"I9", "all writes of a release have one step", "workflows/release.go", "r.fence.Step++", "r.fence.Step = 1"},
 		{"I9", "steps do not count in a fence", "activities/cluster.go", "f.Release == o.Release && f.Step < o.Step", "false"},
 		{"I9", "steps go backwards", "workflows/release.go", "r.fence.Step++", "r.fence.Step--"},
 
-		{"I10", "an abort does not stop what is under way", "workflows/command.go", "r.aborted = &cmd\n\t\tr.cancel()", "r.aborted = &cmd"},
-		{"I10", "an abort is only written down", "workflows/command.go", "r.aborted = &cmd\n\t\tr.cancel()", "_ = cmd"},
+		{"I10", "an abort does not stop what is under way", "workflows/command.go", "r.aborted = &cmd\n\t\t}\n\t\tr.cancel()", "r.aborted = &cmd\n\t\t}"},
+		{"I10", "an abort is only written down", "workflows/command.go", "r.aborted = &cmd\n\t\t}\n\t\tr.cancel()", "_ = cmd\n\t\t}"},
 		{
 			"I10", "an abort that meets the last result is forgotten", track,
 			"// An abort can be accepted in the very task that brings the last result: it still comes first.\n\treturn ctx.Err()", "return nil",
@@ -45,7 +45,7 @@ func mutants() []mutant {
 		{"I12", "an undo keeps the new image in a track that had another", back, "r.in.Plan.Spec.Target.Container, r.tracks.CandidateImage", "r.in.Plan.Spec.Target.Container, r.in.Image"},
 
 		{"I13", "a fail lets the weight rise", watch, `return stop("%s failed at %d %%: %s", j.what, j.weight, watched.Verdict.Reason)`, "return nil"},
-		{"I13", "a pass counts before the end of the hold", "activities/cluster.go", "v.Outcome == decide.Pass && !now.Before(holdUntil)", "v.Outcome == decide.Pass"},
+		{"I13", "a pass counts before the end of the hold", "activities/cluster.go", "o == decide.Pass && !now.Before(holdUntil)", "o == decide.Pass"},
 		{"I13", "a watch does not hold", watch, "HoldUntil: now.Add(hold),", "HoldUntil: now,"},
 	}
 }

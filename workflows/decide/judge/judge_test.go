@@ -258,6 +258,7 @@ func TestAloneTheCandidateIsJudgedByWhatStableDid(t *testing.T) {
 		"as good":                          {reference, served(1000, 1, 10), 20, Advance},
 		"within what is acceptable":        {reference, served(1000, 6, 10), 60, Advance},
 		"beyond it":                        {reference, served(1000, 30, 10), 20, Rollback},
+		"fewer requests than it takes":     {reference, served(1, 0, 0), 20, Unproven},
 		"beyond it in all there is to see": {reference, served(1000, 30, 10), 3, Suspicious},
 		"over the absolute limit":          {reference, served(1000, 200, 10), 4, Catastrophe},
 		"over a limit that stable was too": {served(10_000, 2000, 100), served(1000, 220, 10), 20, Advance},
