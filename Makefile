@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
+.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge bench-analysis record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -92,6 +92,10 @@ bench-release: build
 bench-judge:
 	mkdir -p .sandbox
 	go run ./testsuite/judge -out .sandbox/judge-report.json
+
+## bench-analysis: the judge on real requests of real releases; 10 minutes
+bench-analysis: build
+	bin/bench -analysis
 
 ## bench-storm: 10,000 webhooks of one event in a minute; 3 minutes
 bench-storm: build

@@ -22,9 +22,9 @@ func reading() policy {
 	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Second, RetryPolicy: attempts()}
 }
 
-// recalling asks for hours of the past: that may take a while.
+// recalling asks for hours of the past: that may take a while, but a person is waiting.
 func recalling() policy {
-	return policy{StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: 90 * time.Second, RetryPolicy: attempts()}
+	return policy{StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: 45 * time.Second, RetryPolicy: attempts()}
 }
 
 // writing changes one object on the way forward. When it cannot, the release is undone.

@@ -14,7 +14,7 @@ import (
 
 func main() {
 	part := flag.Float64("part", 1, "share of the releases to simulate; below 1 a figure may be off by three standard errors")
-	out := flag.String("out", "judge-report.json", "file for the report in JSON; empty for none")
+	out := flag.String("out", "", "file for the report in JSON")
 	svg := flag.String("picture", "", "draw the picture of docs/analysis.md into this file instead")
 	only := flag.String("only", "", "sections whose names contain this word")
 	flag.Parse()
