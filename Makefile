@@ -3,8 +3,12 @@
 # Every target works from a fresh clone: what is missing is downloaded and built. README.md tells more.
 export GOTOOLCHAIN ?= local
 export GOWORK = off
+# Everything is compiled in one way, so that what one target has compiled serves the next one too; the race
+# detector alone needs cgo.
+export GOFLAGS := $(GOFLAGS) -trimpath
+export CGO_ENABLED = 0
 
-GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
+GO_BUILD = go build -ldflags='-s -w'
 
 # Modules of this repository's own code; the others only pin a server.
 MODULES = . testsuite/sandbox testsuite/e2e
@@ -29,6 +33,7 @@ demo: build
 test: unit seeds fuzz-short lint e2e
 
 ## unit: tests that need nothing but Go
+unit: export CGO_ENABLED = 1
 unit:
 	go test -race ./...
 	cd testsuite/sandbox && go test -race ./...
@@ -72,7 +77,7 @@ lint: bin/golangci-lint
 
 # Building the linters takes some minutes, once per version.
 bin/golangci-lint: testsuite/lint/go.mod testsuite/lint/go.sum
-	cd testsuite/lint && CGO_ENABLED=0 go build -trimpath -o $(CURDIR)/bin/ tool
+	cd testsuite/lint && go build -o $(CURDIR)/bin/ tool
 	touch $@
 
 ## e2e: whole releases on the sandbox, one package after the other: they share two cores
