@@ -41,7 +41,7 @@ func kit() map[string]func(*testing.T, *bench) {
 		"writes every weight, reads it back, and leaves everything else as it is":            everyWeight,
 		"refuses a weight outside 0 to 100":                                                  outside,
 		"leaves no trace at 0, also where nothing was shifted":                               noTrace,
-		"refuses late writes":                                                                late,
+		"refuses writes that come late":                                                      late,
 		"keeps a sum of 100 in every observation, whoever writes":                            observedSums,
 		"survives that its object is applied anew in the middle":                             reapplied,
 		"refuses an object that is not there, or goes in the middle":                         missing,
