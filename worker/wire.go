@@ -195,7 +195,8 @@ func kubeconfig(c config) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find a cluster: %w; set SLIPWAY_KUBECONFIG, or run in a pod with a service account", err)
 	}
-	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, "slipway-worker"
+	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, program
+	config.Wrap(named)
 	config.Timeout = decide.Request // an undo counts on it
 	if _, err := os.Stat(c.Kubeconfig); c.Kubeconfig != "" && err != nil {
 		return nil, fmt.Errorf("find a cluster: %w", err)
