@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
+.PHONY: build demo test unit seeds faults matrix-writes mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -55,9 +55,25 @@ FIRST ?= 1
 seeds:
 	go test -count=1 -timeout 30m ./testsuite/simulation -v -run TestSeeds -seeds $(SEEDS) -first $(FIRST) -hits $(if $(filter 1,$(FIRST)),20,0)
 
-## faults: thirty thousand of them
-faults:
-	$(MAKE) seeds SEEDS=30000
+## faults: thirty thousand of them, and on the sandbox every write with a death around it. SHARD=1/4: a part; CASE=…: some cases
+SHARD ?= 1/1
+CASE ?=
+MATRIX = cd testsuite/e2e && go test -count=1 -timeout 6h ./matrix -v -seats $(SEATS)
+SEATS ?= 3
+faults: build
+	bin/driver build
+	mkdir -p .sandbox
+ifeq ($(CASE),)
+	$(MAKE) seeds SEEDS=$$((30000 / $(notdir $(SHARD)))) FIRST=$$((1 + 30000 / $(notdir $(SHARD)) * ($(patsubst %/,%,$(dir $(SHARD))) - 1)))
+	$(MATRIX) -all -shard $(SHARD) -journal $(CURDIR)/.sandbox/faults.journal
+else
+	$(MATRIX) -case '$(CASE)'
+endif
+
+## matrix-writes: the writes that the matrix disturbs, anew, from releases in which nothing goes wrong
+matrix-writes: build
+	bin/driver build
+	$(MATRIX) -learn
 
 ## mutants: builds that break a promise on purpose, and the test that catches each
 mutants:

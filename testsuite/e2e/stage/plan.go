@@ -108,7 +108,7 @@ spec:
 
 // RollingPlan writes a rolling plan whose check wants a text in the new version's answer.
 func (p *Shop) RollingPlan(wants, readyWithin string) (string, error) {
-	return p.write(p.Name, fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin, lane))
+	return p.WritePlan(p.Name, fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin, lane))
 }
 
 // Plan writes a plan for the shop into a file and returns its name.
@@ -135,10 +135,11 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	if q.Notifications != "" {
 		text += "  notifications: " + q.Notifications + "\n"
 	}
-	return p.write(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
+	return p.WritePlan(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
 }
 
-func (p *Shop) write(name, text string) (string, error) {
+// WritePlan writes the text of a plan into a file and returns its name.
+func (p *Shop) WritePlan(name, text string) (string, error) {
 	file := filepath.Join(p.Stage.Dir, name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)

@@ -45,6 +45,8 @@ type Stage struct {
 	Kube     kubernetes.Interface
 	Gateways versioned.Interface
 	Objects  dynamic.Interface
+	// Namespace of Temporal that the worker and the command line use; empty: the default one.
+	Namespace string
 	// Worker is running.
 	Worker *Worker
 	// Key is that of a server which the worker trusts, and with which the command line signs.
