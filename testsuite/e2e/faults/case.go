@@ -42,6 +42,8 @@ func Quiet(w Way) Case {
 	return Case{ID: w.Name + "/quiet", Way: w, Ends: []End{w.End}, Exact: true, Calm: true}
 }
 
+func (c Case) quiet() bool { return c.ID == c.Way.Name+"/quiet" }
+
 // moments at which the worker is killed, by their names in a case.
 func moments() map[string]faultproxy.Moment {
 	return map[string]faultproxy.Moment{

@@ -55,7 +55,7 @@ func good() (faults.Account, faults.Usual) {
 		Writes: []faults.Write{{Activity: "ShiftTraffic", Verb: "update", Resource: "httproutes", Object: "NAME", Nth: 1}},
 	}
 	return faults.Account{
-		Case: faults.Case{Way: faults.Way{Name: "canary", Steps: []int{20, 60, 100}, End: faults.Promoted}, Ends: []faults.End{faults.Promoted}, Exact: true},
+		Case: faults.Case{ID: "canary/x", Way: faults.Way{Name: "canary", Steps: []int{20, 60, 100}, End: faults.Promoted}, Ends: []faults.End{faults.Promoted}, Exact: true},
 		Shop: "shop", Image: "v2", Shares: []int{20, 60, 100, 0},
 		States: []stage.Seen{seen(at(5), 80, 20), seen(at(6), 40, 60), seen(at(7), 0, 100), seen(at(9), 1, 0)},
 		Ready:  []faults.Pods{{At: at(0), Deployment: "shop", Ready: 2}, {At: at(3), Deployment: "shop-green", Ready: 2}},
@@ -99,7 +99,8 @@ func TestEveryBrokenPromiseIsSeen(t *testing.T) {
 		"a record that is open":               {func(a *faults.Account) { a.Record = "" }, "the record of the safe state ended as"},
 		"an activity too many":                {func(a *faults.Account) { a.Activities["ShiftTraffic"]++ }, "twice: other activities were scheduled"},
 		"a pod too many":                      {func(a *faults.Account) { a.Made = 3 }, "twice: 3 pods were made"},
-		"a write that nobody knows":           {func(a *faults.Account) { a.Writes[0].Resource = "secrets" }, "no case disturbs the write"},
+		"a write that nobody knows":           {func(a *faults.Account) { a.Case.ID, a.Writes[0].Resource = "canary/quiet", "secrets" }, "the writes are not those of writes.json"},
+		"a write that is not made any more":   {func(a *faults.Account) { a.Case.ID, a.Writes = "canary/quiet", nil }, "the writes are not those of writes.json"},
 		"a fault that was not met":            {func(a *faults.Account) { a.Met = 0 }, "no call met the fault"},
 		"a script that failed":                {func(a *faults.Account) { a.Trouble = errors.New("never so") }, "the story: never so"},
 	}

@@ -82,12 +82,3 @@ func Save(file string, all map[string]Usual) error {
 	}
 	return nil
 }
-
-// usualWrites are those of all ways.
-func usualWrites() []Write {
-	var out []Write
-	for _, u := range UsualOf() {
-		out = append(out, u.Writes...)
-	}
-	return out
-}
