@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,13 +54,15 @@ type Account struct {
 	Trouble error
 }
 
-// ended is the end that the release tells of; empty: neither.
+// ended is the end that the release tells of; empty: none of these.
 func (a Account) ended() End {
-	switch a.Said.Code {
-	case 0:
+	switch {
+	case a.Said.Code == 0:
 		return Promoted
-	case 2:
+	case a.Said.Code == 2:
 		return Undone
+	case a.Said.Code == 1 && strings.Contains(a.Said.Out, " refused: "):
+		return Refused
 	}
 	return ""
 }

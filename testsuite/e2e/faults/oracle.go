@@ -127,9 +127,9 @@ func (j *judge) end() {
 		if image != j.Image || len(spare) > 0 {
 			j.violate("I5: promoted, while %q serves and %v has pods", image, spare)
 		}
-	case Undone:
+	case Undone, Refused:
 		if diff := cmp.Diff(j.Before, j.After); diff != "" {
-			j.violate("I5: taken back, with this left behind: %s", diff)
+			j.violate("I5: %s, with this left behind: %s", end, diff)
 		}
 	}
 }
@@ -147,6 +147,9 @@ func (j *judge) clean() {
 	}
 	if len(j.Marks) > 0 {
 		j.violate("the world: the route still has the annotations %v", j.Marks)
+	}
+	if j.ended() == Refused {
+		return // its record is open, and says how things are
 	}
 	want := map[End]activities.End{Promoted: activities.EndPromoted, Undone: activities.EndUndone}[j.ended()]
 	if j.Record != "" && j.Record != want || j.Record == "" && slices.Contains(j.Kept, allowed[0]) {

@@ -73,6 +73,10 @@ func TestAGoodAccountBreaksNoPromise(t *testing.T) {
 	a.Shares, a.States = []int{20, 0}, a.States[:1]
 	a.After, a.Record, a.Kept = a.Before, activities.EndUndone, usual.Kept[:1]
 	require.Empty(t, faults.Judge(a, usual), "taken back after its first step")
+
+	a.Said = stage.Said{Code: 1, Out: "shop-1 refused: get Deployment: away; nothing was changed"}
+	a.Case.Ends, a.Shares, a.States, a.Record = []faults.End{faults.Refused}, nil, nil, ""
+	require.Empty(t, faults.Judge(a, usual), "refused by the preflight")
 }
 
 func TestEveryBrokenPromiseIsSeen(t *testing.T) {
@@ -118,6 +122,6 @@ func TestEveryBrokenPromiseIsSeen(t *testing.T) {
 		a, usual := good()
 		a.Said.Code, a.Case.Ends = 2, []faults.End{faults.Undone}
 		got := faults.Judge(a, usual)
-		require.Contains(t, got[0], "I5: taken back, with this left behind")
+		require.Contains(t, got[0], "I5: undone, with this left behind")
 	})
 }

@@ -76,7 +76,7 @@ func weathers(w Way) []Case {
 		{"answers-lost", faultproxy.Rule{Match: writes, Share: 0.5, Fault: faultproxy.Fault{Cut: faultproxy.AfterEffect}}},
 		{"connections-cut", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}},
 	} {
-		out = append(out, Case{ID: w.Name + "/api-" + one.name, Way: w, Rules: []faultproxy.Rule{one.rule}, Ends: []End{Promoted, Undone}})
+		out = append(out, Case{ID: w.Name + "/api-" + one.name, Way: w, Rules: []faultproxy.Rule{one.rule}, Ends: []End{Promoted, Undone, Refused}})
 	}
 	return out
 }

@@ -13,10 +13,12 @@ import (
 // End is how a release ends.
 type End string
 
-// The two ends that leave nobody asking what is true.
+// The ends that leave nobody asking what is true.
 const (
 	Promoted End = "promoted"
 	Undone   End = "undone"
+	// Refused is a release that could not look at its target, and has changed nothing.
+	Refused End = "refused"
 )
 
 // Way is one way that a release can go.
