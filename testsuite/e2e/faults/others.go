@@ -70,11 +70,11 @@ func weathers(w Way) []Case {
 	}{
 		{"conflicts", faultproxy.Rule{Match: updates, Share: 0.5, Fault: faultproxy.Fault{Status: http.StatusConflict}}},
 		{"throttled", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}}},
-		{"errors", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}}},
-		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 300 * time.Millisecond}}},
+		{"errors", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}}},
+		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 100 * time.Millisecond}}},
 		{"now-and-then-dead-slow", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Delay: 6 * time.Second}}},
 		{"answers-lost", faultproxy.Rule{Match: writes, Share: 0.5, Fault: faultproxy.Fault{Cut: faultproxy.AfterEffect}}},
-		{"connections-cut", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}},
+		{"connections-cut", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}},
 	} {
 		out = append(out, Case{ID: w.Name + "/api-" + one.name, Way: w, Rules: []faultproxy.Rule{one.rule}, Ends: []End{Promoted, Undone, Refused}})
 	}
@@ -160,7 +160,7 @@ func aborts() []Case {
 	for _, name := range []string{"canary-aborted", "blue-green-aborted"} {
 		w := wayOf(name)
 		at := w.Steps[len(w.Steps)-1]
-		one := func(name string, within time.Duration, before, after func(*Telling) error) Case {
+		one := func(name string, limit time.Duration, before, over func(*Telling) error) Case {
 			return Case{ID: w.Name + "/" + name, Way: w, Ends: []End{Undone}, Calm: true, Script: func(t *Telling) error {
 				if err := t.UntilShare(at); err != nil {
 					return err
@@ -168,18 +168,17 @@ func aborts() []Case {
 				if err := before(t); err != nil {
 					return err
 				}
-				return t.safeWithin(within, after)
+				return t.safeWithin(limit, over)
 			}}
 		}
 		half := []faultproxy.Rule{
 			{Share: 0.25, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}},
 			{Share: 0.34, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}},
 		}
-		nothing := func(*Telling) error { return nil }
 		out = append(
 			out,
-			one("half-of-all-calls-fail", 5*time.Second, func(t *Telling) error { t.API.Set(half...); return nil }, nothing),
-			one("after-the-worker-was-killed", 3*time.Second, func(t *Telling) error { t.Seat.Kill(); return nil }, nothing),
+			one("half-of-all-calls-fail", 5*time.Second, func(t *Telling) error { t.API.Set(half...); return nil }, nil),
+			one("after-the-worker-was-killed", 3*time.Second, func(t *Telling) error { t.Seat.Kill(); return nil }, nil),
 			one("while-the-api-is-gone", 10*time.Second, func(t *Telling) error {
 				t.API.Set(faultproxy.Rule{Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}})
 				return nil
@@ -192,20 +191,24 @@ func aborts() []Case {
 	return out
 }
 
-// safeWithin aborts, lets something else be, and takes the time from then until the route sends nobody to the
-// candidate.
-func (t *Telling) safeWithin(limit time.Duration, then func(*Telling) error) error {
+// safeWithin aborts and takes the time from the command until the route sends nobody to the candidate; where
+// something must be over before that can be, from its end.
+func (t *Telling) safeWithin(limit time.Duration, over func(*Telling) error) error {
+	from := time.Now()
 	if err := t.Abort(); err != nil {
 		return err
 	}
-	if err := then(t); err != nil {
-		return err
+	if over != nil {
+		if err := over(t); err != nil {
+			return err
+		}
+		from = time.Now()
 	}
-	from := time.Now()
 	if err := t.Until("everybody is sent back", func() bool { s := t.Shares(); return len(s) > 0 && s[len(s)-1] == 0 }); err != nil {
 		return err
 	}
 	t.Safe = time.Since(from)
+	t.API.Set() // what comes after it is no matter of seconds
 	if t.Safe > limit {
 		return fmt.Errorf("traffic was safe after %s; it may take %s", t.Safe.Round(10*time.Millisecond), limit)
 	}
