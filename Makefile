@@ -37,7 +37,7 @@ unit:
 # Each fuzz target as package:name. Those of FUZZ_SLOW have so many packages to prepare that it takes minutes.
 FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger ./starter/server/access:FuzzVerify \
 	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
-	./workflows/decide/judge:FuzzState
+	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked
 FUZZ_SLOW = ./starter/server:FuzzStart ./starter/server/slack:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack:FuzzAPayloadIsReadOrRefused
 FUZZTIME ?= 60s
 

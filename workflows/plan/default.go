@@ -32,6 +32,7 @@ const (
 	defaultMargin       = 0.5
 	defaultSlowMargin   = 1
 	defaultErrorSLO     = 10
+	defaultUnit         = Duration(time.Second)
 	blockTicks          = 3
 	autoHold            = Duration(10 * time.Minute)
 	autoHoldUnsure      = Duration(20 * time.Minute)
@@ -195,11 +196,17 @@ func (a Analysis) Complete() Analysis {
 	if a.Latency != nil {
 		a.Latency = new(*a.Latency)
 	}
+	if p := a.Source.Prometheus; p != nil && p.Queries != nil {
+		a.Source.Prometheus = &Prometheus{Preset: p.Preset, Queries: new(*p.Queries)}
+	}
 	a.fill()
 	return a
 }
 
 func (a *Analysis) fill() {
+	if p := a.Source.Prometheus; p != nil && p.Queries != nil {
+		or(&p.Queries.Unit, defaultUnit)
+	}
 	or(&a.WarmUp, defaultWarmUp)
 	or(&a.Interval, defaultInterval)
 	or(&a.Block, blockTicks*a.Interval)

@@ -120,14 +120,14 @@ func TestBadPlansAreRefusedWithLineAndField(t *testing.T) {
 		"written zero":                    {`["@team-checkout"]`, `["a"], quorum: 0`, "line 13: spec.strategy.canary.steps[1].gate.quorum: must be at least 1"},
 		"missing deployment":              {"deployment: checkout", "service: checkout", "line 5: spec.target.deployment: must be a DNS label"},
 		"other version":                   {"v1alpha1", "v2", `line 1: apiVersion: must be "slipway.dev/v1alpha1"`},
-		"other preset":                    {"preset: traefik", "preset: envoy", `line 15: spec.analysis.source.prometheus.preset: must be "traefik"`},
+		"other preset":                    {"preset: traefik", "preset: envoy", "line 15: spec.analysis.source.prometheus.preset: must be one of traefik, nginx, contour, istio, app; for other metrics write queries of your own"},
 		"no router":                       {"{gatewayAPI: {route: checkout}}", "{}", "line 6: spec.traffic: name the router"},
 		"two routers":                     {"{gatewayAPI: {route: checkout}}", "{gatewayAPI: {route: checkout}, istio: {virtualService: checkout}}", "line 6: spec.traffic: name one router, not several"},
 		"a route of no known kind":        {"{route: checkout}", "{route: checkout, kind: TCPRoute}", "line 6: spec.traffic.gatewayAPI.kind: must be HTTPRoute or GRPCRoute"},
 		"a TraefikService without a name": {"{gatewayAPI: {route: checkout}}", "{traefik: {service: ''}}", "line 6: spec.traffic.traefik.service: must be the name of a Kubernetes object"},
 		"an Ingress without a name":       {"{gatewayAPI: {route: checkout}}", "{ingress: {name: ''}}", "line 6: spec.traffic.ingress.name: must be the name of a Kubernetes object"},
 		"a VirtualService without a name": {"{gatewayAPI: {route: checkout}}", "{istio: {virtualService: ''}}", "line 6: spec.traffic.istio.virtualService: must be the name of a Kubernetes object"},
-		"a mesh that no preset counts":    {"{gatewayAPI: {route: checkout}}", "{istio: {virtualService: checkout}}", "spec.analysis.source: no preset knows metrics that tell the tracks apart with this router"},
+		"a mesh that no preset counts":    {"{gatewayAPI: {route: checkout}}", "{istio: {virtualService: checkout}}", "line 15: spec.analysis.source.prometheus.preset: counts by backend what traffic.gatewayAPI or traffic.traefik or traffic.ingress sends, which this plan has not"},
 		"clients that cannot be kept":     {"canary:\n", "canary:\n      sticky: {cookie: version}\n", "spec.strategy.canary.sticky: this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: traffic.traefik"},
 		"an undo that takes too long":     {"canary:\n", "canary:\n      stepBack: 11m\n", "line 9: spec.strategy.canary.stepBack: must be at most 10m"},
 		"an end that is not one":          {"canary:\n", "canary:\n      settle: stay\n", "line 9: spec.strategy.canary.settle: must be swap or return"},
@@ -201,7 +201,7 @@ func TestACanaryWithoutARouterNeedsNoSourceAndIsSizedByItsWeights(t *testing.T) 
 		"two routers":              {"{replicas: {}}", "{replicas: {}, service: {}}", "spec.traffic: name one router, not several"},
 		"another strategy":         {"{canary: {steps: [{weight: 25}, {weight: 50}]}}", "{blueGreen: {}}", "spec.traffic.replicas: the number of pods shifts a canary"},
 		"numbers of a gateway": {
-			"  strategy:", "  analysis: {source: {prometheus: {preset: traefik}}}\n  strategy:", "spec.analysis.source: no preset knows metrics that tell the tracks apart",
+			"  strategy:", "  analysis: {source: {prometheus: {preset: traefik}}}\n  strategy:", "spec.analysis.source.prometheus.preset: counts by backend what traffic.gatewayAPI",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -314,7 +314,7 @@ func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
 			strings.Replace(rolling("Deployment", "{}"), "  strategy", "  traffic: {service: {}}\n  strategy", 1), "spec.traffic.service: rolling switches no Service",
 		},
 		"numbers without a router": {
-			rolling("Deployment", "{}") + "  analysis: {source: {prometheus: {preset: traefik}}}\n", "spec.analysis.source: no preset knows metrics that tell the tracks apart",
+			rolling("Deployment", "{}") + "  analysis: {source: {prometheus: {preset: traefik}}}\n", "spec.analysis.source.prometheus.preset: counts by backend what traffic.gatewayAPI",
 		},
 		"a second set of members": {
 			strings.Replace(short, "{namespace", "{kind: StatefulSet, namespace", 1), "line 5: spec.target.kind: only rolling releases a StatefulSet",

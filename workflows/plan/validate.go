@@ -356,13 +356,9 @@ func (a *Analysis) Validate() []*Problem {
 
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	router, _ := s.Traffic.Router()
 	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Uncounted(), at+".source", "name the source: prometheus: {preset: traefik}")
 	if p := a.Source.Prometheus; p != nil {
-		c.must(p.Preset == PresetTraefik || p.Preset == PresetApp, at+".source.prometheus.preset", "must be %q or %q", PresetTraefik, PresetApp)
-		c.must(p.Preset == PresetApp || router.Counted, at+".source",
-			"no preset knows metrics that tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
-		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
+		c.prometheus(at+".source.prometheus", p, s)
 	}
 	c.numbers(at, a)
 }
