@@ -75,6 +75,19 @@ type Reading struct {
 	Queries []string
 }
 
+// LookAtPodsIn asks what the pods of both tracks have gone through.
+type LookAtPodsIn struct {
+	Namespace string
+	// Stable and Candidate are Deployments.
+	Stable, Candidate string
+}
+
+// Patients are the pods of a cluster as guards see them.
+type Patients interface {
+	// LookAtPods looks once; At is not set. A Deployment that is not there has no pods.
+	LookAtPods(context.Context, LookAtPodsIn) (judge.Look, error)
+}
+
 // Source reads request counters. What it returns depends on ReadIn and on the counters alone, so that a
 // worker's death loses nothing and no second is counted twice.
 type Source interface {
@@ -91,6 +104,8 @@ type Analysis struct {
 	Clock  Clock
 	// Recorder keeps the record; nil: nobody does.
 	Recorder Recorder
+	// Pods of the cluster; nil: nobody looks at them.
+	Pods Patients
 }
 
 // CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
@@ -125,14 +140,23 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	p := began.Settings()
 	w := goOn(ctx, &p, in)
 	record := account{recorder: a.Recorder, release: in.ReleaseID}
-	take := func(t judge.Tick, queries []string) {
-		if in.InPlace {
-			t.Candidate, t.CandidatePods, t.Stable, t.StablePods = t.Stable, t.StablePods, decide.Counts{}, 0
+	take := func(r Reading) {
+		if len(r.Queries) > 0 {
+			began.Queries = r.Queries
 		}
-		w.State.Add(&p, t)
-		record.add(ctx, a.Clock.Now(), w.line(&p, t, &began, queries)...)
+		for _, t := range r.Ticks {
+			if in.InPlace {
+				t = t.InPlace()
+			}
+			w.State.Add(&p, t)
+			record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)
+		}
 	}
 	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
+		if look, due := a.lookAtPods(ctx, in, &w.State.Guard, now); due {
+			w.State.Look(&p, look)
+			record.add(ctx, now, w.record(judge.Entry{Look: &look}, &began)...)
+		}
 		f := w.State.Find(&p)
 		w.Says = w.State.Explain(&p, f)
 		if !stands(f.Outcome(), now, in.HoldUntil, in.GiveUpAt) {
@@ -145,16 +169,41 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	})
 }
 
-// line is what the record says of a tick; before the first one of a watch it says how the watch began.
-func (w *watch) line(p *judge.Settings, t judge.Tick, began *judge.Watch, queries []string) []judge.Entry {
+// certain is a certificate of which nobody needs to know how much more it is worth; where none is needed it is
+// infinite, which cannot be written down.
+const certain = 1e9
+
+// line is what the record says of a tick.
+func (w *watch) line(p *judge.Settings, t judge.Tick) judge.Entry {
 	f := w.State.Find(p)
-	out := []judge.Entry{{Tick: &judge.Judged{Tick: t, Evidence: f.Evidence, Certificate: f.Certificate, Says: w.State.Explain(p, f)}}}
+	return judge.Entry{Tick: &judge.Judged{
+		Tick: t, Evidence: f.Evidence, Certificate: min(f.Certificate, certain), Says: w.State.Explain(p, f),
+	}}
+}
+
+// record is a line; before the first one it says how the watch began.
+func (w *watch) record(e judge.Entry, began *judge.Watch) []judge.Entry {
 	if w.Recorded {
-		return out
+		return []judge.Entry{e}
 	}
 	w.Recorded = true
-	began.Queries = queries
-	return append([]judge.Entry{{Watch: began}}, out...)
+	return []judge.Entry{{Watch: began}, e}
+}
+
+// lookAtPods looks, where it is time to. Pods that are replaced in place are one set, of which none is a candidate.
+func (a *Analysis) lookAtPods(ctx context.Context, in WatchIn, before *judge.Watched, now time.Time) (judge.Look, bool) {
+	if a.Pods == nil || in.InPlace || in.Route.CandidateDeployment == "" || now.Before(before.Next) {
+		return judge.Look{}, false
+	}
+	look, err := a.Pods.LookAtPods(ctx, LookAtPodsIn{
+		Namespace: in.Route.Namespace, Stable: in.Route.StableDeployment, Candidate: in.Route.CandidateDeployment,
+	})
+	if err != nil {
+		look = judge.Look{Missed: err.Error()}
+	}
+	look.At = now
+	before.Next = now.Add(in.Analysis.Interval.D())
+	return look, true
 }
 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
@@ -163,7 +212,12 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 	p := judge.New(in.Analysis, in.History)
 	p.WarmUp = 0
 	w := goOn(ctx, &p, in)
-	return a.follow(ctx, in, &w, func(t judge.Tick, _ []string) { w.State.Add(&p, t) }, func(now time.Time) (Watched, bool) {
+	take := func(r Reading) {
+		for _, t := range r.Ticks {
+			w.State.Add(&p, t)
+		}
+	}
+	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
 		seen, _ := w.State.Counted(&p)
 		w.Says = judge.Describe(seen)
 		enough := seen.Requests >= p.Requests
@@ -174,9 +228,9 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 	})
 }
 
-// follow takes one tick after the other until there is a result.
+// follow takes one reading after the other until there is a result.
 func (a *Analysis) follow(
-	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick, []string), result func(now time.Time) (Watched, bool),
+	ctx context.Context, in WatchIn, w *watch, take func(Reading), result func(now time.Time) (Watched, bool),
 ) (Watched, error) {
 	settings := judge.New(in.Analysis, in.History)
 	tell, end := a.Clock.alive(ctx)
@@ -192,9 +246,7 @@ func (a *Analysis) follow(
 			w.State.Missed(err.Error())
 			reading.Next = a.Clock.Now().Add(in.Analysis.Interval.D())
 		}
-		for _, t := range reading.Ticks {
-			take(t, reading.Queries)
-		}
+		take(reading)
 		now := a.Clock.Now()
 		out, done := result(now)
 		if done {

@@ -95,6 +95,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 		return err
 	}
 	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
+	watch.Pods = onTarget.patients
 	if c.Records != "" {
 		if watch.Recorder, err = record.New(c.Records); err != nil {
 			return err
@@ -165,6 +166,7 @@ type targets struct {
 	rollouts  *activities.Rollout
 	traffic   *activities.Traffic
 	lookout   *activities.Lookout
+	patients  activities.Patients
 }
 
 func clusters(c config, clock activities.Clock) (targets, error) {
@@ -176,6 +178,10 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	if err != nil {
 		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
 	}
+	looks, err := kubernetes.NewForConfig(config) // a limit of its own: a thousand watches must not slow an undo down
+	if err != nil {
+		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+	}
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
@@ -183,6 +189,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	return targets{
 		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
+		patients:  &cluster.Patients{Client: cluster.New(looks), Now: clock.Now},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
 		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
 	}, nil

@@ -57,6 +57,10 @@ type Analysis struct {
 	AskWithin Duration `json:"askWithin,omitempty"`
 	Errors    *Errors  `json:"errors,omitempty"`
 	Latency   *Latency `json:"latency,omitempty"`
+	// Guards watch the pods, and levels such as memory, beside the requests. A candidate that breaks one is taken back at
+	// once, where stable does not break it as well; if both do, that is an incident, and the weight stays. Pods are looked
+	// at through Kubernetes where there are two Deployments: a rolling release has one set of pods.
+	Guards *Guards `json:"guards,omitempty"`
 }
 
 // Source is where the numbers come from; exactly one field is set.
@@ -107,6 +111,8 @@ type Errors struct {
 	// SLO is the percentage of failed requests, above 0 to 100, over which a candidate is taken back at once if stable is
 	// below it. If both are over it, that is an incident and nothing moves; default 10.
 	SLO *float64 `json:"slo,omitempty"`
+	// DryRun judges it, shows and records what it would have done, and decides nothing by it.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Latency limits the candidate's slowness; it is not judged when left out.
@@ -121,10 +127,50 @@ type Latency struct {
 	Margin *float64 `json:"margin,omitempty"`
 	// SLO is an absolute limit on top; it does not count while stable exceeds it as well.
 	SLO *SLO `json:"slo,omitempty"`
+	// DryRun judges it, shows and records what it would have done, and decides nothing by it.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // SLO is a limit that holds as long as stable keeps it too.
 type SLO struct {
 	// P99 that the candidate must not exceed.
 	P99 Duration `json:"p99"`
+}
+
+// Guards stop what requests do not show.
+type Guards struct {
+	// Restarts of containers; default 3 in 10m.
+	Restarts *Times `json:"restarts,omitempty"`
+	// OOMKills are containers that were ended for want of memory; default 1 in 30m.
+	OOMKills *Times `json:"oomKills,omitempty"`
+	// Flapping are pods that stop being ready after they were, 5 in 10m where nothing is written; not watched when
+	// left out.
+	Flapping *Times `json:"flapping,omitempty"`
+	// Saturation are levels such as memory in use, each against a limit; at most 10.
+	Saturation []Saturation `json:"saturation,omitempty"`
+}
+
+// Times limits how often something happens to the candidate's pods, all together.
+type Times struct {
+	// Limit from which on the candidate is taken back, 1 to 10000.
+	Limit int `json:"limit,omitempty"`
+	// Within is the time in which that often is too often, 1m to 6h.
+	Within Duration `json:"within,omitempty"`
+	// Tolerate is how many times as often as to stable's pods, per pod, it may happen to the candidate's, 1 or more;
+	// default 2x.
+	Tolerate Ratio `json:"tolerate,omitempty"`
+	// DryRun says what it would have done, and does nothing.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Saturation is a level that the candidate must not exceed in two ticks in a row, unless stable does too.
+type Saturation struct {
+	// Name that verdicts show, such as memory; a DNS label.
+	Name string `json:"name"`
+	// Query is PromQL that gives one number for a track, such as max(…); its variables are those of source.prometheus.queries.
+	Query string `json:"query"`
+	// Limit that the number must not be above.
+	Limit float64 `json:"limit"`
+	// DryRun says what it would have done, and does nothing.
+	DryRun bool `json:"dryRun,omitempty"`
 }

@@ -152,6 +152,11 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		return z
 	}
 	field := strings.TrimPrefix(i.GetPath(), "$.")
+	for _, of := range []string{".restarts.limit", ".oomKills.limit", ".flapping.limit"} {
+		if strings.HasSuffix(field, of) {
+			z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; to watch it without consequences write dryRun: true"})
+		}
+	}
 	switch field[strings.LastIndex(field, ".")+1:] {
 	case "quorum", "minRequests", "maxQueue":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})

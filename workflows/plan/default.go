@@ -199,6 +199,9 @@ func (a Analysis) Complete() Analysis {
 	if p := a.Source.Prometheus; p != nil && p.Queries != nil {
 		a.Source.Prometheus = &Prometheus{Preset: p.Preset, Queries: new(*p.Queries)}
 	}
+	if a.Guards != nil {
+		a.Guards = a.Guards.copy()
+	}
 	a.fill()
 	return a
 }
@@ -226,6 +229,38 @@ func (a *Analysis) fill() {
 	if a.Latency != nil {
 		a.Latency.fill()
 	}
+	if a.Guards == nil && a.Source.Prometheus != nil {
+		a.Guards = &Guards{}
+	}
+	if a.Guards != nil {
+		a.Guards.fill()
+	}
+}
+
+func (g *Guards) fill() {
+	or(&g.Restarts, &Times{})
+	g.Restarts.fill(3, Duration(10*time.Minute))
+	or(&g.OOMKills, &Times{})
+	g.OOMKills.fill(1, Duration(30*time.Minute))
+	if g.Flapping != nil {
+		g.Flapping.fill(5, Duration(10*time.Minute))
+	}
+}
+
+func (t *Times) fill(limit int, within Duration) {
+	or(&t.Limit, limit)
+	or(&t.Within, within)
+	or(&t.Tolerate, defaultUnacceptable)
+}
+
+// copy of guards that can be filled in without changing these.
+func (g Guards) copy() *Guards {
+	for _, t := range []**Times{&g.Restarts, &g.OOMKills, &g.Flapping} {
+		if *t != nil {
+			*t = new(**t)
+		}
+	}
+	return &g
 }
 
 func (e *Errors) fill() {

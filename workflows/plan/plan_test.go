@@ -68,6 +68,9 @@ func TestLoadFillsEveryDefault(t *testing.T) {
 				Patience: 10 * minute, AfterPatience: plan.AfterPatienceAsk, AskWithin: 24 * 60 * minute,
 				Errors:  &plan.Errors{Tolerate: 1.25, Unacceptable: 2, Margin: new(0.5), SLO: new(10.0)},
 				Latency: &plan.Latency{Tolerate: 1.25, Unacceptable: 2, Margin: new(1.0), SLO: &plan.SLO{P99: plan.Duration(500 * time.Millisecond)}},
+				Guards: &plan.Guards{
+					Restarts: &plan.Times{Limit: 3, Within: 10 * minute, Tolerate: 2}, OOMKills: &plan.Times{Limit: 1, Within: 30 * minute, Tolerate: 2},
+				},
 			},
 			Lane: &plan.Lane{Newer: plan.NewerCoalesce, MaxQueue: 20, CoolDown: 10 * minute},
 		},

@@ -360,6 +360,7 @@ func (c *checker) analysis(a *Analysis, s Spec) {
 	if p := a.Source.Prometheus; p != nil {
 		c.prometheus(at+".source.prometheus", p, s)
 	}
+	c.must(a.Guards == nil || a.Source.Prometheus != nil, at+".guards", "stand beside the judge: name spec.analysis.source too, or leave them out and the pods alone are watched")
 	c.numbers(at, a)
 }
 
@@ -374,6 +375,9 @@ func (c *checker) numbers(at string, a *Analysis) {
 		c.must(e.SLO != nil && *e.SLO > 0 && *e.SLO <= 100, at+".errors.slo", "must be a percentage above 0, up to 100")
 	}
 	c.must(a.Errors != nil, at+".errors", "must be there; read the plan from its file")
+	if a.Guards != nil {
+		c.guards(at+".guards", a.Guards)
+	}
 	if l := a.Latency; l != nil {
 		c.metric(at+".latency", l.Tolerate, l.Unacceptable, l.Margin)
 		c.must(l.SLO == nil || l.SLO.P99 > 0, at+".latency.slo.p99", "give a limit, such as 500ms")

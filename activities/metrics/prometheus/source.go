@@ -95,7 +95,7 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 		}
 	}
 	out := c.reading()
-	out.Queries = queries
+	out.Queries = append(queries, s.levels(ctx, in, out.Ticks)...)
 	return out, nil
 }
 
