@@ -4,6 +4,7 @@ package activities
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -106,6 +107,8 @@ type Analysis struct {
 	Recorder Recorder
 	// Pods of the cluster; nil: nobody looks at them.
 	Pods Patients
+	// Prober asks other systems; nil: nobody does.
+	Prober Prober
 }
 
 // CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
@@ -157,6 +160,10 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 			w.State.Look(&p, look)
 			record.add(ctx, now, w.record(judge.Entry{Look: &look}, &began)...)
 		}
+		if answers, due := a.inquire(ctx, in, &w.State.Guard, now); due {
+			w.State.Hear(&p, answers)
+			record.add(ctx, now, w.record(judge.Entry{Answers: &answers}, &began)...)
+		}
 		f := w.State.Find(&p)
 		w.Says = w.State.Explain(&p, f)
 		if !stands(f.Outcome(), now, in.HoldUntil, in.GiveUpAt) {
@@ -204,6 +211,36 @@ func (a *Analysis) lookAtPods(ctx context.Context, in WatchIn, before *judge.Wat
 	look.At = now
 	before.Next = now.Add(in.Analysis.Interval.D())
 	return look, true
+}
+
+// inquire asks other systems, all at once, where it is time to.
+func (a *Analysis) inquire(ctx context.Context, in WatchIn, before *judge.Watched, now time.Time) (judge.Answers, bool) {
+	out := judge.Answers{At: now, All: map[int]judge.Answer{}}
+	if a.Prober == nil || in.Analysis.Guards == nil {
+		return out, false
+	}
+	var group sync.WaitGroup
+	var one sync.Mutex
+	for i, q := range in.Analysis.Guards.Checks {
+		if !before.Due(i, q.Every.D(), now) {
+			continue
+		}
+		group.Go(func() {
+			answer, err := a.Prober.Get(ctx, Request{URL: q.URL, Headers: q.Headers})
+			said := judge.Answer{Silent: true}
+			if err != nil {
+				said.Says = err.Error()
+			} else {
+				c := assess(plan.Check{URL: q.URL, Status: q.Status, Contains: q.Contains}, answer)
+				said = judge.Answer{Passed: c.Passed, Says: c.Reason}
+			}
+			one.Lock()
+			defer one.Unlock()
+			out.All[i] = said
+		})
+	}
+	group.Wait()
+	return out, len(out.All) > 0
 }
 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has

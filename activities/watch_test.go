@@ -362,3 +362,49 @@ func TestPodsThatAreReplacedInPlaceAreNotComparedWithThemselves(t *testing.T) {
 	b.watched(t, in)
 	require.Empty(t, ward.asked)
 }
+
+// orders is another system that turns bad some time after the beginning.
+type orders struct {
+	world *world.World
+	from  time.Duration
+	asked int
+}
+
+func (o *orders) Get(_ context.Context, r activities.Request) (activities.Answer, error) {
+	o.asked++
+	if r.Headers["X-Team"] != "checkout" {
+		return activities.Answer{}, errors.New("who asks?")
+	}
+	if o.world.Elapsed() >= o.from {
+		return activities.Answer{Status: 200, Body: `{"state":"late"}`}, nil
+	}
+	return activities.Answer{Status: 200, Body: `{"state":"fine"}`}, nil
+}
+
+func (o *orders) Post(context.Context, activities.Request) (activities.Answer, error) {
+	return activities.Answer{}, errors.New("nobody posts")
+}
+
+func TestAnotherSystemCanTakeACandidateBack(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	system := &orders{world: b.world, from: 5 * time.Minute}
+	b.watch.Prober = system
+	in := watchIn()
+	in.ReleaseID = "checkout-k3v9qa"
+	in.Analysis.Guards = &plan.Guards{Checks: []plan.Inquiry{{
+		Name: "orders", URL: "http://orders.example/state", Headers: map[string]string{"X-Team": "checkout"},
+		Status: 200, Contains: "fine", Every: plan.Duration(time.Minute), Failures: 2,
+	}}}
+	dir := t.TempDir()
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, `check orders failed 2 times in a row: the answer of http://orders.example/state does not contain "fine"`)
+	require.Equal(t, 6*time.Minute, b.world.Elapsed())
+	require.Equal(t, 7, system.asked, "once a minute")
+	again := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(*plan.Analysis) error { return nil })
+	require.Empty(t, cmp.Diff(got.Verdict, again.Now))
+}

@@ -95,7 +95,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 		return err
 	}
 	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
-	watch.Pods = onTarget.patients
+	watch.Pods, watch.Prober = onTarget.patients, checks.Prober
 	if c.Records != "" {
 		if watch.Recorder, err = record.New(c.Records); err != nil {
 			return err

@@ -148,6 +148,29 @@ type Guards struct {
 	Flapping *Times `json:"flapping,omitempty"`
 	// Saturation are levels such as memory in use, each against a limit; at most 10.
 	Saturation []Saturation `json:"saturation,omitempty"`
+	// Checks ask other systems about the candidate, again and again; at most 5. They know no stable: one that fails takes
+	// the candidate back.
+	Checks []Inquiry `json:"checks,omitempty"`
+}
+
+// Inquiry is one request, sent again and again, and the answer that it must get. Redirects are not followed.
+type Inquiry struct {
+	// Name that verdicts show, such as orders; a DNS label.
+	Name string `json:"name"`
+	// URL as the worker reaches it; it gets a GET.
+	URL string `json:"url"`
+	// Headers of the request. They are kept in the history: no place for secrets.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Status of the answer; default 200.
+	Status int `json:"status,omitempty"`
+	// Contains is a text that the first 64 KiB of the answer must contain.
+	Contains string `json:"contains,omitempty"`
+	// Every is the time between two requests, 10s to 10m; default 30s.
+	Every Duration `json:"every,omitempty"`
+	// Failures in a row that take the candidate back, 1 to 10; default 2. No answer is none of them: it holds the weight.
+	Failures int `json:"failures,omitempty"`
+	// DryRun says what it would have done, and does nothing.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Times limits how often something happens to the candidate's pods, all together.

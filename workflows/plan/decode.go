@@ -158,7 +158,7 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		}
 	}
 	switch field[strings.LastIndex(field, ".")+1:] {
-	case "quorum", "minRequests", "maxQueue":
+	case "quorum", "minRequests", "maxQueue", "failures":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})
 	case "falseAlarms", "misses":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be from 0.1 to 20 percent; leave it out for the default"})

@@ -2,7 +2,10 @@
 
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The defaults of a plan: those of a careful production release. Each field's docstring repeats its own.
 const (
@@ -33,6 +36,7 @@ const (
 	defaultSlowMargin   = 1
 	defaultErrorSLO     = 10
 	defaultUnit         = Duration(time.Second)
+	defaultAskEvery     = Duration(30 * time.Second)
 	blockTicks          = 3
 	autoHold            = Duration(10 * time.Minute)
 	autoHoldUnsure      = Duration(20 * time.Minute)
@@ -245,6 +249,11 @@ func (g *Guards) fill() {
 	if g.Flapping != nil {
 		g.Flapping.fill(5, Duration(10*time.Minute))
 	}
+	for i := range g.Checks {
+		or(&g.Checks[i].Status, defaultStatus)
+		or(&g.Checks[i].Every, defaultAskEvery)
+		or(&g.Checks[i].Failures, 2)
+	}
 }
 
 func (t *Times) fill(limit int, within Duration) {
@@ -260,6 +269,7 @@ func (g Guards) copy() *Guards {
 			*t = new(**t)
 		}
 	}
+	g.Checks = slices.Clone(g.Checks)
 	return &g
 }
 

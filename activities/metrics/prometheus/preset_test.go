@@ -5,6 +5,7 @@ package prometheus_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -56,7 +57,7 @@ func expose(t *testing.T, text string) map[string]*model.Sample {
 	for {
 		var some model.Vector
 		if err := d.Decode(&some); err != nil {
-			require.ErrorContains(t, err, "EOF")
+			require.ErrorIs(t, err, io.EOF)
 			return out
 		}
 		for _, one := range some {

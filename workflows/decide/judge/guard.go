@@ -116,6 +116,8 @@ type Watched struct {
 	Missed string `json:"missed,omitempty"`
 	// Levels are the runs of ticks over their limits.
 	Levels []LevelRun `json:"levels,omitempty"`
+	// Answers are what the checks have come to.
+	Answers []AnswerRun `json:"answers,omitempty"`
 }
 
 // LevelRun is how many ticks in a row stable and the candidate were over a limit, or the candidate had no level.
@@ -260,6 +262,11 @@ func (s *State) guarded(p *Settings) []said {
 			add(kind, p.levels[i].dryRun, "%s", says)
 		}
 	}
+	for i := range min(len(p.checks), len(s.Guard.Answers)) {
+		if kind, says := s.Guard.Answers[i].found(&p.checks[i]); kind != Advance {
+			add(kind, p.checks[i].DryRun, "%s", says)
+		}
+	}
 	if s.Guard.Misses >= blindLooks {
 		add(Blind, false, "the pods could not be looked at %d times: %s", s.Guard.Misses, s.Guard.Missed)
 	}
@@ -333,7 +340,7 @@ func (r *LevelRun) found(l *limiter) (Kind, string) {
 
 // sound reports whether what was read from outside can be used.
 func (w *Watched) sound(p *Settings) bool {
-	ok := w.Misses >= 0 && (len(w.Levels) == 0 || len(w.Levels) == len(p.levels)) && w.Past.sound()
+	ok := w.Misses >= 0 && (len(w.Answers) == 0 || len(w.Answers) == len(p.checks)) && (len(w.Levels) == 0 || len(w.Levels) == len(p.levels)) && w.Past.sound()
 	for _, sides := range w.Times {
 		for _, t := range sides {
 			for _, n := range t.N {
@@ -343,6 +350,9 @@ func (w *Watched) sound(p *Settings) bool {
 	}
 	for _, pods := range w.Pods {
 		ok = ok && pods.sound()
+	}
+	for _, r := range w.Answers {
+		ok = ok && r.Failed >= 0 && r.Silent >= 0
 	}
 	return ok
 }

@@ -187,6 +187,39 @@ func TestLevelsBecomeAVerdict(t *testing.T) {
 	}
 }
 
+func TestAnswersOfOtherSystemsBecomeAVerdict(t *testing.T) {
+	passed, failed, silent := Answer{Passed: true, Says: "answered 200"}, Answer{Says: "answered 503, not 200"}, Answer{Silent: true, Says: "no route to host"}
+	for name, c := range map[string]struct {
+		answers []Answer
+		dryRun  bool
+		want    Kind
+		reason  string
+	}{
+		"good answers":          {[]Answer{passed, passed}, false, Advance, "Proven"},
+		"one bad answer":        {[]Answer{passed, failed}, false, Suspicious, "check orders failed: answered 503, not 200"},
+		"two bad answers":       {[]Answer{failed, failed}, false, Catastrophe, "check orders failed 2 times in a row: answered 503, not 200"},
+		"a good one in between": {[]Answer{failed, passed, failed}, false, Suspicious, "check orders failed"},
+		"silence is no failure": {[]Answer{silent, silent}, false, Advance, "Proven"},
+		"silence that lasts":    {[]Answer{silent, silent, silent}, false, Blind, "check orders got no answer 3 times in a row: no route to host"},
+		"silence after failure": {[]Answer{failed, silent, failed}, false, Catastrophe, "failed 2 times in a row"},
+		"in dry run":            {[]Answer{failed, failed}, true, Advance, "In dry run, deciding nothing: would have rolled back, since check orders failed 2 times"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := watched()
+			a.Guards.Saturation, a.Guards.Checks = nil, []plan.Inquiry{{Name: "orders", Failures: 2, DryRun: c.dryRun}}
+			course := good(a)
+			for n, answer := range c.answers {
+				heard := Answers{At: began().Add(time.Duration(n+1) * time.Minute), All: map[int]Answer{0: answer, 7: failed}}
+				course.s.Hear(&course.p, heard)
+				course.s.Hear(&course.p, heard) // a worker that died has written it twice
+			}
+			f := course.s.Find(&course.p)
+			require.Equal(t, c.want, f.Kind, course.s.Explain(&course.p, f))
+			require.Contains(t, course.s.Verdict(&course.p, f).Reason, c.reason)
+		})
+	}
+}
+
 func TestADryRunIsJudgedAndDecidesNothing(t *testing.T) {
 	kill := func(c *course) {
 		c.look(1, fine(10, 240), fine(2, .1))

@@ -10,7 +10,7 @@ import (
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-// Entry is one line of the record of a release: exactly one of its last four fields is set. A watch that was
+// Entry is one line of the record of a release: exactly one of its last five fields is set. A watch that was
 // taken over by another worker may have written ticks twice; the second time counts for nothing.
 type Entry struct {
 	// Release that it belongs to.
@@ -20,6 +20,7 @@ type Entry struct {
 	Watch   *Watch          `json:"watch,omitempty"`
 	Tick    *Judged         `json:"tick,omitempty"`
 	Look    *Look           `json:"look,omitempty"`
+	Answers *Answers        `json:"answers,omitempty"`
 	Verdict *decide.Verdict `json:"verdict,omitempty"`
 }
 
@@ -98,6 +99,11 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
 				s.Look(&p, *e.Look)
 				r.judge(&p, &s, e.Look.At)
+			}
+		case e.Answers != nil:
+			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
+				s.Hear(&p, *e.Answers)
+				r.judge(&p, &s, e.Answers.At)
 			}
 		case e.Verdict != nil:
 			out[len(out)-1].Then = e.Verdict

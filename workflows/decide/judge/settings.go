@@ -61,6 +61,7 @@ type Settings struct {
 	Metrics []Metric
 	guards  [happenings]guard
 	levels  []limiter
+	checks  []plan.Inquiry
 	// alone says that stable does not serve beside the candidate.
 	alone bool
 }
@@ -99,6 +100,9 @@ func New(a plan.Analysis, h History) Settings {
 		p.Block *= 2
 	}
 	p.guards, p.levels = guards(a.Guards)
+	if a.Guards != nil {
+		p.checks = a.Guards.Checks
+	}
 	e := a.Errors
 	weights := [2]float64{1, 1}
 	if a.Latency != nil && len(h.Slow) > 0 && !e.DryRun && !a.Latency.DryRun {
