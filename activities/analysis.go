@@ -38,6 +38,8 @@ type WatchIn struct {
 	History judge.History `json:"history,omitzero"`
 	// State is what the watch before this one has left: evidence goes on from step to step.
 	State judge.State `json:"state,omitzero"`
+	// Holding is what nobody else should change meanwhile; nil: nobody looks.
+	Holding *Holding `json:"holding,omitempty"`
 }
 
 // watch is what the judgement depends on.
@@ -55,6 +57,8 @@ type Watched struct {
 	Stable decide.Counts `json:"stable"`
 	// State is for the next watch of the release.
 	State judge.State `json:"state,omitzero"`
+	// Edits have ended the watch before there was a verdict.
+	Edits []Edit `json:"edits,omitempty"`
 }
 
 // ReadIn asks for what both tracks did since the end of the last tick that was used.
@@ -91,6 +95,8 @@ type Analysis struct {
 	Clock  Clock
 	// Recorder keeps the record; nil: nobody does.
 	Recorder Recorder
+	// Onlooker sees what somebody else changes during a watch.
+	Onlooker Onlooker
 }
 
 // CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
@@ -118,7 +124,7 @@ func goOn(ctx context.Context, p *judge.Settings, in WatchIn) watch {
 }
 
 // WatchTrack looks at the counters, tick by tick, until the step's verdict stands. It ends early on fail, at
-// HoldUntil on pass, and at GiveUpAt without a verdict. Its state is in its heartbeats: after a crash the next
+// HoldUntil on pass, at GiveUpAt without a verdict, and when somebody else changes what the release holds. Its state is in its heartbeats: after a crash the next
 // attempt goes on where this one was, and no hold starts again.
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
 	began := in.watch()
@@ -199,6 +205,9 @@ func (a *Analysis) follow(
 		out, done := result(now)
 		if done {
 			return out, nil
+		}
+		if edits := a.Onlooker.glance(ctx, in.Holding); len(edits) > 0 {
+			return Watched{Edits: edits, State: w.State}, nil
 		}
 		if len(reading.Ticks) > 0 || err != nil {
 			if err := tell(w); err != nil {

@@ -196,7 +196,7 @@ func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled,
 	err = router.Set(ctx, in.SetTrafficWeightIn)
 	if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
 		var edits []Edit
-		if edits, err = a.weightEdit(ctx, router, in.SetTrafficWeightIn, err); err == nil && len(edits) > 0 {
+		if edits, err = weightEdit(ctx, router, in.Route, err); err == nil && len(edits) > 0 {
 			return Settled{Edits: edits}, nil
 		}
 	}

@@ -94,7 +94,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	if err != nil {
 		return err
 	}
-	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
+	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock, Onlooker: onTarget.onlooker}
 	if c.Records != "" {
 		if watch.Recorder, err = record.New(c.Records); err != nil {
 			return err
@@ -165,6 +165,7 @@ type targets struct {
 	rollouts  *activities.Rollout
 	traffic   *activities.Traffic
 	lookout   *activities.Lookout
+	onlooker  activities.Onlooker
 }
 
 func clusters(c config, clock activities.Clock) (targets, error) {
@@ -172,20 +173,35 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	if err != nil {
 		return targets{}, err
 	}
-	kube, err := kubernetes.NewForConfig(config)
+	kube, objects, err := reach(config)
 	if err != nil {
-		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+		return targets{}, err
 	}
-	objects, err := dynamic.NewForConfig(config)
+	// Each client has a rate of its own, so that what many watches look at cannot delay a write.
+	seen, routes, err := reach(config)
 	if err != nil {
-		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+		return targets{}, err
 	}
+	onlooker := activities.Onlooker{Keeper: cluster.New(seen), Routers: router.All(seen, routes)}
 	return targets{
-		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
+		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock, Onlooker: onlooker},
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
 		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
+		onlooker:  onlooker,
 	}, nil
+}
+
+func reach(config *rest.Config) (kubernetes.Interface, dynamic.Interface, error) {
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reach Kubernetes: %w", err)
+	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reach Kubernetes: %w", err)
+	}
+	return kube, objects, nil
 }
 
 func kubeconfig(c config) (*rest.Config, error) {

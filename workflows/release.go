@@ -41,8 +41,12 @@ type release struct {
 	rolls *inPlace
 	// created is when the last activity that makes an object has ended, in whatever way.
 	created time.Time
+	// recorded is true once there may be a record of the safe state that is this release's.
+	recorded bool
 	// size is how many pods the candidate has been given.
 	size int32
+	// left is true once the route leads to the root Service alone again.
+	left bool
 	// anyLimit are the Deployments of whose autoscalers a person has kept another lower limit.
 	anyLimit []string
 	route    activities.Route
@@ -209,10 +213,17 @@ func (r *release) knownAndFenced(ctx workflow.Context) error {
 	}
 	if r.rolls == nil {
 		r.safe = r.safeState(ctx)
-		in.Safe = &r.safe
+		in.Safe, r.recorded = &r.safe, true
 	}
 	var err error
-	r.fence.Release, err = call(ctx, reading(), "Take the fence, record the safe state", cluster.TakeFence, in)
+	r.fence.Release, err = call(ctx, claiming(), "Take the fence, record the safe state", cluster.TakeFence, in)
+	switch {
+	case err == nil:
+	case fault.Of(err) == fault.Invalid: // it belongs to another plan
+		r.recorded = false
+	default:
+		r.created = workflow.Now(ctx)
+	}
 	return err
 }
 

@@ -16,7 +16,11 @@ import (
 // refuse ends a release that has changed nothing.
 func (r *release) refuse(ctx workflow.Context, cause error) (Status, error) {
 	r.answerLast(ctx)
-	status, err := r.end(ctx, Refused, r.why(cause)+"; nothing was changed")
+	outcome := r.why(cause) + "; nothing was changed"
+	if err := r.closeRecord(ctx); err != nil {
+		outcome += "; its record of the safe state is left open, and to rescue by it changes nothing: " + plain(err)
+	}
+	status, err := r.end(ctx, Refused, outcome)
 	if err != nil {
 		return status, err
 	}
@@ -125,7 +129,7 @@ func (r *release) landed(ctx workflow.Context) error {
 		return nil
 	}
 	err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{
-		Summary: "Let every attempt to make " + r.tracks.Candidate + " end",
+		Summary: "Let every attempt under way end",
 	}).Get(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("let attempts end: %w", err)

@@ -66,9 +66,11 @@ func (r *release) ready(ctx workflow.Context, track string, size int32) error {
 func (r *release) match(ctx workflow.Context) error {
 	t := r.tracks
 	r.at(ctx, moment{next: t.Candidate + " has as many pods as " + t.Stable})
-	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, activities.ResizeCandidateIn{
-		Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate,
-	})
+	in := activities.ResizeCandidateIn{Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate}
+	if t.Autoscaler == "" {
+		in.Least = t.Replicas
+	}
+	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, in)
 	if err != nil {
 		return err
 	}
@@ -250,6 +252,7 @@ func (r *release) settle(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	r.left = true
 	if err := r.rest(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 var _ activities.Workloads = (*World)(nil)
@@ -58,6 +59,26 @@ func (w *World) TakeFence(_ context.Context, in activities.TakeFenceIn) (int64, 
 		w.safe = in.Safe
 	}
 	return w.fence, nil
+}
+
+// CloseRecord implements activities.Workloads.
+func (w *World) CloseRecord(_ context.Context, in activities.CloseRecordIn) error {
+	if err := w.enter(CloseRecord); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.safe == nil || w.safe.ReleaseID != in.ReleaseID || w.safe.Ended != "" {
+		return nil
+	}
+	err := w.stamp("the record", activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: w.fence, Step: 1}})
+	if err != nil {
+		return err
+	}
+	closed := *w.safe
+	closed.Ended, closed.EndedAt, closed.EndedBy = activities.EndUndone, in.At, in.ReleaseID
+	w.safe = &closed
+	return nil
 }
 
 // stamp refuses a write that is older than the last one to the same object.
@@ -144,7 +165,7 @@ func (w *World) ResizeCandidate(_ context.Context, in activities.ResizeCandidate
 	if _, ok := w.state.Tracks[in.Candidate]; !ok {
 		return activities.Resized{}, fault.New(fault.NotFound, "%s does not exist", in.Candidate)
 	}
-	has, want := w.state.Tracks[in.Candidate].Size, w.state.Tracks[in.Stable].Size
+	has, want := w.state.Tracks[in.Candidate].Size, max(in.Least, w.state.Tracks[in.Stable].Size)
 	if has >= want {
 		return activities.Resized{Replicas: has}, nil
 	}
@@ -240,6 +261,7 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 		return nil
 	}
 	w.guardSize(track)
+	w.reach()
 	w.state.Serving = track
 	w.did("point Service %s at %s", in.Service, track)
 	return nil
@@ -319,6 +341,8 @@ func (w *World) guardRetirement(track string) {
 		w.violate("%s removed at weight %d", track, w.state.Weight)
 	case track == w.second && w.state.Preview:
 		w.violate("%s removed while testers are sent to it", track)
+	case !w.Late && w.time().Sub(w.reached[track]) < decide.Drain:
+		w.violate("%s removed %s after requests were sent to it", track, w.time().Sub(w.reached[track]))
 	default:
 		w.guardOldTrack(track, "scaled down")
 	}

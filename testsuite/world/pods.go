@@ -65,10 +65,29 @@ func (w *World) was(track string, pods int) bool {
 	return lost && w.Grace > 0
 }
 
+// capacity is how many pods serve everybody: fewer than there were where somebody has scaled them down by hand.
+func (w *World) capacity() int {
+	if w.edited.IsZero() {
+		return Replicas
+	}
+	return min(Replicas, int(w.state.Tracks[w.first].Size))
+}
+
+// reach notes which tracks requests are led to now: it comes before whatever changes that.
+func (w *World) reach() {
+	s := w.state
+	for _, track := range []string{w.first, w.second} {
+		if s.Serving == track || s.Serving == Both || track == w.second && (s.Weight > 0 || s.Preview) {
+			w.reached[track] = w.time()
+		}
+	}
+}
+
 // Edit is somebody who changes what a release holds, by hand.
 func (w *World) Edit(what string, change func(*State)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.reach()
 	change(&w.state)
 	w.edited = w.time()
 	w.did("somebody edits: %s", what)

@@ -67,7 +67,7 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 	case w.Late:
 	case in.Weight > w.state.Weight && !w.was(w.second, 1):
 		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, w.second)
-	case in.Weight > w.state.Weight && !w.was(w.second, decide.Enough(in.Weight, Replicas)):
+	case in.Weight > w.state.Weight && !w.was(w.second, decide.Enough(in.Weight, w.capacity())):
 		w.violate("%d %% of requests sent to %d pods of %s", in.Weight, w.pods(), w.second)
 	case in.Weight < 100 && in.Weight < w.state.Weight && !w.ready(w.state.Serving):
 		w.violate("%d %% of requests sent to %s, which is not ready", 100-in.Weight, w.state.Serving)
@@ -76,12 +76,13 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 		w.wrote = in.Weight
 		return nil
 	}
-	if in.Weight > 0 && w.state.Weight != w.wrote {
+	if in.Weight > 0 && !in.TakeBack && w.state.Weight != w.wrote {
 		return fault.New(fault.Edited, "somebody has set the route to %d %% since Slipway set it to %d %%", w.state.Weight, w.wrote)
 	}
 	if in.Weight == 100 {
 		w.guardSize(w.second)
 	}
+	w.reach()
 	w.state.Weight, w.wrote, w.shifted = in.Weight, in.Weight, w.time()
 	if in.Weight == 100 {
 		w.full = w.shifted
@@ -161,6 +162,7 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	if w.state.Preview == open {
 		return nil
 	}
+	w.reach()
 	w.state.Preview = open
 	if open {
 		w.did("open the preview route")
@@ -268,7 +270,7 @@ func (s Selector) guardShare(weight int) {
 	pods := s.pods()
 	switch {
 	case s.Late:
-	case weight == 100 && !s.was(s.second, Replicas):
+	case weight == 100 && !s.was(s.second, s.capacity()):
 		s.violate("all requests sent to %d pods of %s", pods, s.second)
 	case weight > 0 && weight < 100 && decide.Ratio(int(pods), Replicas) > weight:
 		s.violate("%d pods of %s get more than %d %%", pods, s.second, weight)

@@ -32,20 +32,21 @@ type Op string
 
 // The calls.
 const (
-	Inspect   Op = "inspect"
-	TakeFence Op = "take fence"
-	Deploy    Op = "deploy"
-	Size      Op = "size"
-	Resize    Op = "resize"
-	Readiness Op = "readiness"
-	Switch    Op = "switch"
-	Retire    Op = "retire"
-	ReadRoute Op = "read route"
-	SetWeight Op = "set weight"
-	Verify    Op = "verify"
-	Check     Op = "check metrics"
-	Measure   Op = "measure"
-	Preview   Op = "preview"
+	Inspect     Op = "inspect"
+	TakeFence   Op = "take fence"
+	CloseRecord Op = "close record"
+	Deploy      Op = "deploy"
+	Size        Op = "size"
+	Resize      Op = "resize"
+	Readiness   Op = "readiness"
+	Switch      Op = "switch"
+	Retire      Op = "retire"
+	ReadRoute   Op = "read route"
+	SetWeight   Op = "set weight"
+	Verify      Op = "verify"
+	Check       Op = "check metrics"
+	Measure     Op = "measure"
+	Preview     Op = "preview"
 	// ReadPreview asks at preflight whether testers can be told apart.
 	ReadPreview Op = "read preview"
 	Probe       Op = "probe"
@@ -54,6 +55,9 @@ const (
 	Roll        Op = "roll"
 	Look        Op = "look at rollout"
 	HandBack    Op = "hand back"
+	// LookForEdits and TakeBack are calls of a Keeper.
+	LookForEdits Op = "look for edits"
+	TakeBack     Op = "take back"
 )
 
 // Track is one Deployment.
@@ -144,6 +148,8 @@ type World struct {
 	sized   time.Time
 	small   int32
 	shifted time.Time
+	// reached is when requests were last led to a track.
+	reached map[string]time.Time
 	// wrote is the weight that a release has set last.
 	wrote  int
 	full   time.Time
@@ -166,7 +172,7 @@ func New() *World {
 		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
-		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
+		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, reached: map[string]time.Time{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
 	}
 }
 
@@ -232,8 +238,8 @@ func (w *World) Timeline() []string {
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
 // 100, requests sent to pods that are not ready or to a track that is gone, everybody sent to a candidate
-// that is smaller than stable, the candidate removed while it gets requests of users or testers, more of
-// them sent to it than its pods are for, the old track scaled down or overwritten while it serves or before
+// that is smaller than stable, the candidate removed while it gets requests of users or testers, a track removed
+// before the requests that it got could end, more of them sent to it than its pods are for, the old track scaled down or overwritten while it serves or before
 // the bake is over, more pods above or missing in a rollout than may be, and a rollout let go before all its
 // pods are ready and have baked.
 func (w *World) Violations() []string {

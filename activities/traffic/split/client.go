@@ -148,6 +148,15 @@ func (c *Client) Present(ctx context.Context, route activities.Route) (int, bool
 	return present, true, nil
 }
 
+// Untouched implements activities.Weigher.
+func (c *Client) Untouched(ctx context.Context, route activities.Route, weight int) error {
+	o, err := c.Get(ctx, route)
+	if err != nil {
+		return err
+	}
+	return c.untouched(o, activities.SetTrafficWeightIn{Route: route, Weight: weight}, weight)
+}
+
 // Get reads the routed object. What is missing is told apart: the object, or its whole kind.
 func (c *Client) Get(ctx context.Context, route activities.Route) (*unstructured.Unstructured, error) {
 	o, err := c.resource(route).Get(ctx, c.kind.Object(route).Name, metav1.GetOptions{})

@@ -4,6 +4,7 @@ package adapter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -158,11 +159,16 @@ func observedSums(t *testing.T, b *bench) {
 
 func reapplied(t *testing.T, b *bench) {
 	b.set(t, 20, write(1, 1))
+	scales, ok := b.router.(activities.Weigher)
+	require.True(t, ok)
+	require.NoError(t, scales.Untouched(t.Context(), b.route, 20))
 	b.apply(t)
+	seen := scales.Untouched(t.Context(), b.route, 20)
 	err := b.try(t.Context(), 30, write(1, 2))
 	if b.beside {
-		require.NoError(t, err, "the team's object has no weight in it")
+		require.NoError(t, errors.Join(err, seen), "the team's object has no weight in it")
 	} else {
+		require.Equal(t, err.Error(), seen.Error(), "a watch sees what a write would meet")
 		require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, gitops)
 		require.Empty(t, cmp.Diff(b.original.Object["spec"], b.get(t).Object["spec"]), "nothing is overwritten")
