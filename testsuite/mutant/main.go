@@ -140,7 +140,7 @@ var (
 
 // test runs tests of a mutant and returns what failed; a mutant that does not compile is an error.
 func test(ctx context.Context, repository, overlay string, args ...string) (string, error) {
-	args = append([]string{"test", "-count=1", "-vet=off", "-failfast", "-overlay", overlay}, args...)
+	args = append([]string{"test", "-count=1", "-vet=off", "-failfast", "-ldflags=-s -w", "-overlay", overlay}, args...) // a small binary links sooner
 	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // its arguments are the list's
 	command.Dir = repository
 	out, err := command.CombinedOutput()

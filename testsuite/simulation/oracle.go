@@ -180,7 +180,11 @@ func (o *oracle) judge(r run) {
 			o.violate("I10", "%s of step %d began after the abort at %s", m.op, m.write.Fence.Step, r.stopped.Sub(o.began))
 		}
 		o.unasked(r, m)
-		if m.op == world.TakeBack || m.to <= m.from || last != nil && m.write.Fence == last.write.Fence {
+		// After an edit, what a release has had before is no rise.
+		if m.op == world.TakeBack || m.to <= m.from || last != nil && m.to <= last.to {
+			continue
+		}
+		if last != nil && m.write.Fence == last.write.Fence {
 			continue
 		}
 		if last != nil && o.hold() > 0 && !said(workflows.Promote, o.began) {
