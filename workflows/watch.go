@@ -59,7 +59,7 @@ func (r *release) hold(ctx workflow.Context, j *judgement) (activities.Watched, 
 			next: fmt.Sprintf("%s is judged at %d %%", j.what, j.weight), deadline: in.GiveUpAt,
 			atDeadline: "people are asked, if there is no verdict by then",
 		})
-		watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %d %% for %s", j.weight, plan.Duration(j.hold)), enough)
+		watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %d %% for %s", j.weight, plan.Duration(in.HoldUntil.Sub(in.Start))), enough)
 		if err != nil || !ended || len(watched.Edits) == 0 {
 			return watched, ended, err
 		}

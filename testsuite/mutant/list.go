@@ -162,7 +162,7 @@ func returns() []mutant {
 	const flows = "./workflows "
 	return []mutant{
 		{promise: "I6", name: "an abort lets requests finish before it sends anybody back", file: back, was: "	r.stepBack(ctx)\n", is: "	_ = r.drain(ctx)\n	r.stepBack(ctx)\n"},
-		{promise: "I6", name: "an abort waits for the end of a watch", file: "workflows/policy.go", was: "p.TaskQueue = WatchTaskQueue\n\treturn p", is: "p.TaskQueue, p.WaitForCancellation = WatchTaskQueue, true\n\treturn p"},
+		{promise: "I6", name: "an abort waits for pods", file: back, was: "	r.stepBack(ctx)\n", is: "	_ = r.ready(ctx, r.tracks.Stable, 1)\n	r.stepBack(ctx)\n"},
 		{promise: "I6", name: "an undo lets attempts end before it sends anybody back", file: back, was: "left := r.undo.run(ctx)", is: "_ = r.landed(ctx)\n	left := r.undo.run(ctx)"},
 
 		{promise: "I16", name: "a rollback asks Prometheus", file: "workflows/rollback.go", was: "r.limits.Source, r.restore = plan.Source{}, true", is: "r.restore = true"},

@@ -140,7 +140,10 @@ var (
 
 // test runs tests of a mutant and returns what failed; a mutant that does not compile is an error.
 func test(ctx context.Context, repository, overlay string, args ...string) (string, error) {
-	args = append([]string{"test", "-count=1", "-vet=off", "-failfast", "-ldflags=-s -w", "-overlay", overlay}, args...) // a small binary links sooner
+	args = append([]string{
+		"test", "-count=1", "-vet=off", "-failfast", "-ldflags=-s -w", // a small binary is linked sooner
+		"-overlay", overlay,
+	}, args...)
 	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // its arguments are the list's
 	command.Dir = repository
 	out, err := command.CombinedOutput()

@@ -63,6 +63,9 @@ const (
 	EditSmaller = "smaller"
 )
 
+// usual is how long pods take where nothing is disturbed.
+const usual = 2 * time.Second
+
 // rare reports one in n.
 func rare(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
@@ -91,7 +94,9 @@ func Generate(seed uint64, all []Target) Scenario {
 		s.People = append(s.People, Deed{At: within(r, long), Command: workflows.Abort})
 	}
 	if t.backwards[s.Way] {
-		s.People = append(s.People, Deed{At: long*2/3 + within(r, 2*time.Second), Command: workflows.Abort})
+		took := t.took[s.Way] // one that is faster than that would have ended before
+		s.Ready = max(s.Ready, usual)
+		s.People = append(s.People, Deed{At: took*2/3 + within(r, min(2*time.Second, took/6)), Command: workflows.Abort})
 	}
 	if t.disputed[s.Way] {
 		s.People = append(s.People, dispute(long))

@@ -14,7 +14,7 @@ import (
 
 // Undisturbed is a scenario in which nothing goes wrong.
 func Undisturbed(way string) Scenario {
-	return Scenario{Way: way, Ready: 2 * time.Second, Settle: 700 * time.Millisecond, Interval: 2 * time.Second}
+	return Scenario{Way: way, Ready: usual, Settle: 700 * time.Millisecond, Interval: 2 * time.Second}
 }
 
 // Targets are all pairs of an activity that a release uses, in a good end or in a bad one, and a kind of
