@@ -148,7 +148,7 @@ func people() []mutant {
 		{promise: "I14", name: "nobody looks at edits before a weight", file: traffic, was: "if err != nil || len(edits) > 0 {", is: "if edits = nil; err != nil {"},
 		{promise: "I14", name: "every edit is taken back unasked", file: edit, was: "answer, err := r.decided(ctx, edits)", is: "answer, err := EditsTakeBack, ctx.Err()"},
 		{promise: "I14", name: "somebody's weights are overwritten", file: traffic, was: "err = router.Set(ctx, in.SetTrafficWeightIn)", is: "in.TakeBack = true\n\terr = router.Set(ctx, in.SetTrafficWeightIn)"},
-		{promise: "I14", name: "an edit in the middle of a hold goes unnoticed", file: "activities/edit.go", was: "if o.Keeper == nil || in == nil {", is: "if o.Keeper == nil || in != nil {", by: flows + "TestAnEditIsNoticedInTheMiddleOfAHold"},
+		{promise: "I14", name: "an edit in the middle of a hold goes unnoticed", file: "activities/edit.go", was: "if o.Keeper == nil || in == nil {", is: "if o.Keeper == nil || in == nil || in.Weight >= 0 {", by: flows + "TestAnEditIsNoticedInTheMiddleOfAHold"},
 
 		{promise: "I19", name: "the intakes of two services are one", file: "workflows/intake.go", was: "strings.LastIndex(release, \"-\")+1:]", is: "strings.Index(release, \"-\")+1:]", by: flows + "TestTheIDOfAnIntakeIsTheEndOfTheReleases"},
 		{promise: "I19", name: "a lane forgets what an event has brought", file: "workflows/lanecommand.go", was: "if i < 0 || s.Event.IsZero() {", is: "if i < 0 || !s.Event.IsZero() {", by: flows + "TestDuplicatesOfAnEventStartOneReleaseHoweverLateTheyCome"},

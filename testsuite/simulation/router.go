@@ -72,3 +72,15 @@ func (r router) ClosePreview(ctx context.Context, in activities.PreviewIn) error
 	d := deed{op: world.Preview, object: thePreview, write: in.Write}
 	return nothing(ctx, r.site, d, func() error { return r.world.ClosePreview(ctx, in) })
 }
+
+// Edits implements activities.Keeper.
+func (s *site) Edits(ctx context.Context, in activities.Held) ([]activities.Edit, error) {
+	return through(ctx, s, deed{op: world.LookForEdits}, func() ([]activities.Edit, error) { return world.Hands{World: s.world}.Edits(ctx, in) })
+}
+
+// TakeBack implements activities.Keeper.
+func (s *site) TakeBack(ctx context.Context, in activities.TakeBackIn) error {
+	_, second := s.world.Sides()
+	d := deed{op: world.TakeBack, object: second, write: in.Write}
+	return nothing(ctx, s, d, func() error { return world.Hands{World: s.world}.TakeBack(ctx, in) })
+}

@@ -244,18 +244,6 @@ func (s *site) RetireTrack(ctx context.Context, in activities.RetireTrackIn) err
 	return nothing(ctx, s, d, func() error { return s.world.RetireTrack(ctx, in) })
 }
 
-// Edits implements activities.Keeper.
-func (s *site) Edits(ctx context.Context, in activities.Held) ([]activities.Edit, error) {
-	return through(ctx, s, deed{op: world.LookForEdits}, func() ([]activities.Edit, error) { return world.Hands{World: s.world}.Edits(ctx, in) })
-}
-
-// TakeBack implements activities.Keeper.
-func (s *site) TakeBack(ctx context.Context, in activities.TakeBackIn) error {
-	_, second := s.world.Sides()
-	d := deed{op: world.TakeBack, object: second, write: in.Write}
-	return nothing(ctx, s, d, func() error { return world.Hands{World: s.world}.TakeBack(ctx, in) })
-}
-
 // Find implements activities.Rollouts.
 func (s *site) Find(ctx context.Context, in activities.InspectRolloutIn) (activities.Workload, error) {
 	return through(ctx, s, deed{op: world.Find}, func() (activities.Workload, error) { return s.world.Find(ctx, in) })

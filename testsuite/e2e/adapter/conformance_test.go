@@ -168,7 +168,7 @@ func reapplied(t *testing.T, b *bench) {
 	if b.beside {
 		require.NoError(t, errors.Join(err, seen), "the team's object has no weight in it")
 	} else {
-		require.Equal(t, err.Error(), seen.Error(), "a watch sees what a write would meet")
+		require.EqualError(t, seen, err.Error(), "a watch sees what a write would meet")
 		require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, gitops)
 		require.Empty(t, cmp.Diff(b.original.Object["spec"], b.get(t).Object["spec"]), "nothing is overwritten")
