@@ -14,7 +14,8 @@ import (
 // unasked flags a write over what somebody has made that no person has allowed.
 func (o *oracle) unasked(r run, m *move) {
 	at, weight := o.edited[EditWeight]
-	overwrites := weight && m.to > m.from && m.scheduled.After(at) && m.op == world.SetWeight
+	begun := o.moves[slices.IndexFunc(o.moves, func(b move) bool { return b.run == m.run })]
+	overwrites := weight && at.After(begun.at) && m.to > m.from && m.scheduled.After(at) && m.op == world.SetWeight
 	if !overwrites && m.op != world.TakeBack && !o.past(m) {
 		return
 	}

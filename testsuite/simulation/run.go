@@ -232,7 +232,7 @@ func (e *end) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkf
 		r.err = app.Details(&r.status)
 	}
 	for _, l := range r.status.Log {
-		if r.stopped.IsZero() && strings.HasPrefix(l.Text, "abort by ") && !strings.Contains(l.Text, " refused: ") {
+		if (r.stopped.IsZero() || l.At.Before(r.stopped)) && strings.HasPrefix(l.Text, "abort by ") && !strings.Contains(l.Text, " refused: ") {
 			r.stopped = l.At
 		}
 	}
