@@ -58,7 +58,7 @@ func (p *Plan) check() []*Problem {
 		c.lane(*l)
 	}
 	c.freezes(p.Spec.Freeze)
-	c.triggers(p.Spec.Triggers)
+	c.triggers(p.Spec.Triggers, p.Spec.Notifications)
 	if p.Spec.Config != nil {
 		c.config(*p.Spec.Config)
 	}
