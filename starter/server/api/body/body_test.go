@@ -16,15 +16,16 @@ import (
 	"github.com/slipwayhq/slipway/starter/server/sender"
 )
 
-func read(text []byte, to any) error {
-	return body.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(text)), to)
+func read(t *testing.T, text []byte, to any) error {
+	t.Helper()
+	return body.Read(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(text)), to)
 }
 
 func TestABodyIsOneObjectOfItsShape(t *testing.T) {
 	var in body.StartRequest
-	require.NoError(t, read([]byte(` {"service": "production/shop", "hotfix": true} `), &in))
+	require.NoError(t, read(t, []byte(` {"service": "production/shop", "hotfix": true} `), &in))
 	require.Equal(t, body.StartRequest{Service: "production/shop", Hotfix: true}, in)
-	require.NoError(t, read(nil, &in), "nothing at all is an empty one")
+	require.NoError(t, read(t, nil, &in), "nothing at all is an empty one")
 	for name, tt := range map[string]struct {
 		text   string
 		status int
@@ -43,7 +44,7 @@ func TestABodyIsOneObjectOfItsShape(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var answer *sender.Answer
-			require.ErrorAs(t, read([]byte(tt.text), &body.StartRequest{}), &answer)
+			require.ErrorAs(t, read(t, []byte(tt.text), &body.StartRequest{}), &answer)
 			require.Equal(t, tt.status, answer.Status, answer.Text)
 		})
 	}
@@ -58,7 +59,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`[[[[`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, to := range []any{&body.StartRequest{}, &body.CommandRequest{}} {
-			if read(text, to) != nil {
+			if read(t, text, to) != nil {
 				continue
 			}
 			if len(bytes.TrimSpace(text)) > 0 && !json.Valid(text) {
@@ -68,7 +69,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil || len(text) > body.Max {
 				t.Errorf("%q: %v", text, err)
 			}
-			if err := read(again, to); len(again) <= body.Max && err != nil {
+			if err := read(t, again, to); len(again) <= body.Max && err != nil {
 				t.Errorf("%q is written as %s, which is not read: %v", text, again, err)
 			}
 		}
