@@ -59,6 +59,7 @@ func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, erro
 	}
 	environment := map[string]string{
 		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus, "TEMPORAL_ADDRESS": s.Temporal,
+		"SLIPWAY_RECORD_DIR":       filepath.Join(s.Dir, "records"),
 		"SLIPWAY_APPROVAL_KEYS":    statement.Trusted{Public: s.Key.Public(), For: statement.Anybody}.String(),
 		"SLIPWAY_REGISTRY_MIRRORS": s.Registry.mirror(),
 	}

@@ -52,7 +52,8 @@ type Stage struct {
 	// Registry knows the tags of images.
 	Registry *Registry
 
-	admin *rest.Config
+	admin   *rest.Config
+	planted secrets
 }
 
 // Open starts a sandbox and a worker, and returns when both are ready.
