@@ -12,7 +12,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge record picture
+.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-clicks bench-judge record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -96,10 +96,13 @@ bench-judge:
 	mkdir -p .sandbox
 	go run ./testsuite/judge -out .sandbox/judge-report.json
 
-## bench-storm: 10,000 webhooks of one event in a minute; 3 minutes
+## bench-storm: 10,000 webhooks of one event in a minute, and 50 clicks at once; 3 minutes
 bench-storm: build
 	bin/bench -storm
 
+## bench-clicks: a hundred approvals in Slack, each to the weight that it lets through; 8 minutes
+bench-clicks: build
+	bin/bench -clicks
 
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build
