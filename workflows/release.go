@@ -35,6 +35,11 @@ type release struct {
 	// sticky says how a client stays on the version that it got first; nil: it need not.
 	sticky    *plan.Sticky
 	previewed bool
+	// mirror is what the plan says about copies of requests; nil: none are made. mirrored is true once they may be,
+	// and copying what is copied now.
+	mirror   *plan.Mirror
+	mirrored bool
+	copying  *plan.Mirror
 
 	tracks activities.Tracks
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
@@ -161,6 +166,9 @@ func (r *release) preflight(ctx workflow.Context) error {
 	}
 	if r.sticky != nil {
 		r.route.Sticky = r.sticky.Cookie
+	}
+	if r.mirror != nil {
+		r.route.Mirror = r.mirror.Percent
 	}
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err

@@ -136,7 +136,7 @@ func (r *release) landed(ctx workflow.Context) error {
 // removeCandidate leaves the candidate track as it was found: deleted if this release made it, else with
 // its former size and image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
-	if r.status.MaxWeight > 0 || r.previewed {
+	if r.status.MaxWeight > 0 || r.previewed || r.mirrored {
 		if err := r.drain(ctx); err != nil {
 			return err
 		}

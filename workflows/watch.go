@@ -29,10 +29,10 @@ type judgement struct {
 func (r *release) judge(ctx workflow.Context, j judgement) error {
 	in := r.watchIn(ctx, j.weight, j.hold)
 	r.at(ctx, moment{
-		next: fmt.Sprintf("%s is judged at %d %%", j.what, j.weight), deadline: in.GiveUpAt,
+		next: fmt.Sprintf("%s is judged %s", j.what, r.place(j.weight)), deadline: in.GiveUpAt,
 		atDeadline: "people are asked, if there is no verdict by then",
 	})
-	watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %d %% for %s", j.weight, plan.Duration(j.hold)), func() bool { return r.promoted != nil })
+	watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %s for %s", r.judgedBy(j.weight), plan.Duration(j.hold)), func() bool { return r.promoted != nil })
 	if err != nil || !ended {
 		return err
 	}
@@ -47,7 +47,7 @@ func (r *release) judge(ctx workflow.Context, j judgement) error {
 		r.keep(watched)
 		return nil
 	case decide.Fail:
-		return stop("%s failed at %d %%: %s", j.what, j.weight, watched.Verdict.Reason)
+		return stop("%s failed %s: %s", j.what, r.place(j.weight), watched.Verdict.Reason)
 	case decide.Unknown:
 	}
 	return r.impatient(ctx, j, watched.Verdict)
@@ -57,7 +57,7 @@ func (r *release) judge(ctx workflow.Context, j judgement) error {
 func (r *release) impatient(ctx workflow.Context, j judgement, v decide.Verdict) error {
 	switch {
 	case r.limits.AfterPatience == plan.AfterPatienceRollback:
-		return stop("%s at %d %% had no verdict in time: %s", j.what, j.weight, v.Reason)
+		return stop("%s %s had no verdict in time: %s", j.what, r.place(j.weight), v.Reason)
 	case r.limits.AfterPatience == plan.AfterPatiencePromote && v.Unproven:
 		r.note(ctx, "WARNING: %s goes on unproven, as the plan says: %s", j.what, v.Reason)
 		return nil
@@ -90,12 +90,12 @@ func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bo
 		late = timer.IsReady
 	}
 	for !done() && !late() {
-		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.status.Weight, untilTold), "Watch while people decide", func() bool { return done() || late() })
+		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.visible(), untilTold), "Watch while people decide", func() bool { return done() || late() })
 		if err != nil {
 			return false, err
 		}
 		if ended && watched.Verdict.Outcome == decide.Fail {
-			return false, stop("failed at %d %% while people were asked: %s", r.status.Weight, watched.Verdict.Reason)
+			return false, stop("failed %s while people were asked: %s", r.place(r.status.Weight), watched.Verdict.Reason)
 		}
 	}
 	return done(), nil

@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (o *oracle) saw(s sight) {
 	m := move{sight: s, at: o.now(), from: o.share(s.before), to: o.share(s.after)}
 	had, has := s.before.Tracks[second], s.after.Tracks[second]
 	made := s.op != world.Retire && has.Image == o.goal && (had.Image != o.goal || has.Size > had.Size) && s.object == second
-	opened := s.after.Preview && !s.before.Preview
+	opened := s.after.Preview && !s.before.Preview || s.after.Mirror > s.before.Mirror
 	shrunk := s.after.Tracks[first].Size < s.before.Tracks[first].Size
 	if m.to > m.from || made || opened || shrunk {
 		o.moves = append(o.moves, m)
@@ -182,8 +183,17 @@ func (o *oracle) judge(r run) {
 		if b := o.way.plan.Spec.Strategy.BlueGreen; last == nil && b != nil && b.Gate != nil && !said(workflows.Approve, o.began) && !said(workflows.Promote, o.began) {
 			o.violate("I13", "everybody was sent to the candidate without an approval")
 		}
+		if c := o.way.plan.Spec.Strategy.Canary; last == nil && c != nil && c.Mirror != nil && !o.way.undoes &&
+			!said(workflows.Approve, o.began) && !said(workflows.Promote, o.began) && !o.passed(r.id, m.at) {
+			o.violate("I13", "%d %% before the copies had a pass", m.to)
+		}
 		last = m
 	}
+}
+
+// passed reports whether a release has had a pass before a moment.
+func (o *oracle) passed(run string, before time.Time) bool {
+	return slices.ContainsFunc(o.passes, func(p pass) bool { return p.run == run && p.at.Before(before) })
 }
 
 // licensed flags a rise that nothing had allowed, or that came too soon.
@@ -245,7 +255,7 @@ func (o *oracle) safe(s world.State) {
 	default:
 		reached[s.Serving] = true
 	}
-	if s.Weight > 0 || s.Preview {
+	if s.Weight > 0 || s.Preview || s.Mirror > 0 {
 		reached[second] = true
 	}
 	for track := range reached {

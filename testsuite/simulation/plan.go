@@ -91,6 +91,9 @@ func ways() map[string]way {
 	add("canary with testers", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Strategy.Canary.Testers = &plan.Testers{Cookie: &plan.Cookie{Name: "canary", Value: "always"}}
 	}))
+	add("canary with a mirror", changed(canary(), func(p *plan.Plan) {
+		p.Spec.Strategy.Canary.Mirror = &plan.Mirror{Percent: 100, Hold: seconds(6)}
+	}))
 	add("canary sized for its weight", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Sizing = plan.SizingWeight }))
 	add("canary by pods", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}}

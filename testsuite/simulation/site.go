@@ -310,6 +310,22 @@ func (r router) ClosePreview(ctx context.Context, in activities.PreviewIn) error
 	return nothing(ctx, r.site, d, func() error { return r.world.ClosePreview(ctx, in) })
 }
 
+// ReadMirror implements activities.Mirrorer.
+func (r router) ReadMirror(ctx context.Context, route activities.Route) error {
+	return nothing(ctx, r.site, deed{op: world.ReadMirror}, func() error { return r.world.ReadMirror(ctx, route) })
+}
+
+// VerifyMirror implements activities.Mirrorer.
+func (r router) VerifyMirror(ctx context.Context, route activities.Route, percent int) (activities.Settled, error) {
+	return through(ctx, r.site, deed{op: world.Verify}, func() (activities.Settled, error) { return r.world.VerifyMirror(ctx, route, percent) })
+}
+
+// SetMirror implements activities.Mirrorer.
+func (r router) SetMirror(ctx context.Context, in activities.MirrorIn) error {
+	d := deed{op: world.Mirror, object: r.object, write: in.Write}
+	return nothing(ctx, r.site, d, func() error { return r.world.SetMirror(ctx, in) })
+}
+
 // begun is the one call of an activity whose requests are sent side by side, see Get.
 func (s *site) begun(ctx context.Context, a *attempt) error {
 	if a.name != applyLoad {

@@ -319,6 +319,8 @@ func (w *World) guardRetirement(track string) {
 		w.violate("%s removed at weight %d", track, w.state.Weight)
 	case track == w.second && w.state.Preview:
 		w.violate("%s removed while testers are sent to it", track)
+	case track == w.second && w.state.Mirror > 0:
+		w.violate("%s removed while requests are copied to it", track)
 	default:
 		w.guardOldTrack(track, "scaled down")
 	}

@@ -48,12 +48,15 @@ const (
 	Preview   Op = "preview"
 	// ReadPreview asks at preflight whether testers can be told apart.
 	ReadPreview Op = "read preview"
-	Probe       Op = "probe"
-	Confirm     Op = "confirm"
-	Find        Op = "find rollout"
-	Roll        Op = "roll"
-	Look        Op = "look at rollout"
-	HandBack    Op = "hand back"
+	Mirror      Op = "mirror"
+	// ReadMirror asks at preflight whether requests can be copied.
+	ReadMirror Op = "read mirror"
+	Probe      Op = "probe"
+	Confirm    Op = "confirm"
+	Find       Op = "find rollout"
+	Roll       Op = "roll"
+	Look       Op = "look at rollout"
+	HandBack   Op = "hand back"
 )
 
 // Track is one Deployment.
@@ -74,6 +77,8 @@ type State struct {
 	Weight int
 	// Preview is true while testers have a route of their own.
 	Preview bool
+	// Mirror is the percentage of requests of which the candidate gets a copy.
+	Mirror int
 	// Rollout is how far the first track's own pods have been replaced.
 	Rollout Rollout
 }
@@ -90,6 +95,8 @@ type World struct {
 	SettleRefused []int
 	// BadFromWeight makes the candidate fail requests from that weight on; 0: never.
 	BadFromWeight int
+	// BadCopies makes the candidate fail copies of requests.
+	BadCopies bool
 	// BadFrom makes the candidate fail requests from that time after the beginning; 0: never.
 	BadFrom time.Duration
 	// QuietFrom stops all requests at that time after the beginning; 0: never.
@@ -232,8 +239,8 @@ func (w *World) Timeline() []string {
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
 // 100, requests sent to pods that are not ready or to a track that is gone, everybody sent to a candidate
-// that is smaller than stable, the candidate removed while it gets requests of users or testers, more of
-// them sent to it than its pods are for, the old track scaled down or overwritten while it serves or before
+// that is smaller than stable, the candidate removed while it gets requests of users or testers, or copies of
+// them, more of them sent to it than its pods are for, requests sent to it while others are copied to it, the old track scaled down or overwritten while it serves or before
 // the bake is over, more pods above or missing in a rollout than may be, and a rollout let go before all its
 // pods are ready and have baked.
 func (w *World) Violations() []string {

@@ -13,6 +13,7 @@ const (
 	defaultGateWithin   = Duration(24 * time.Hour)
 	defaultConfirmEvery = Duration(10 * time.Second)
 	defaultQuorum       = 1
+	defaultMirror       = 100
 	defaultWarmUp       = Duration(2 * time.Minute)
 	defaultSoakStep     = Duration(2 * time.Minute)
 	defaultHistory      = Duration(6 * time.Hour)
@@ -122,6 +123,10 @@ func (c *Canary) fill(t Traffic) {
 	or(&c.Bake, defaultBake)
 	or(&c.ReadyWithin, defaultReadyWithin)
 	or(&c.SettleWithin, defaultSettleWithin)
+	if m := c.Mirror; m != nil {
+		or(&m.Hold, defaultHold)
+		or(&m.Percent, defaultMirror)
+	}
 	for i := range c.Steps {
 		or(&c.Steps[i].Hold, defaultHold)
 		c.Steps[i].Gate.fill()

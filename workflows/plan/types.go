@@ -278,6 +278,10 @@ type Canary struct {
 	// Sticky keeps a client on the version that it got first, for as long as the candidate has a share; it needs
 	// a router that can.
 	Sticky *Sticky `json:"sticky,omitempty"`
+	// Mirror sends the candidate copies of requests before the first step, whose answers nobody gets, and judges it
+	// by them. What a copied request does is done twice: only for services whose requests may be repeated. It
+	// needs a router that can.
+	Mirror *Mirror `json:"mirror,omitempty"`
 	// Sizing is full: the candidate is as big as stable from the beginning; or weight: before each step it
 	// gets the pods that its weight needs, and all of them before 100 %. Default full; with
 	// traffic.replicas always weight.
@@ -365,6 +369,18 @@ type Sticky struct {
 	// Cookie that the router sets, such as version.
 	Cookie string `json:"cookie"`
 }
+
+// Mirror is how many requests are copied, and for how long. A copy is a whole request: what it orders, books or sends
+// is ordered, booked and sent twice, once by each version.
+type Mirror struct {
+	// Percent of the requests of which the candidate gets a copy, 1 to 100; default 100.
+	Percent int `json:"percent,omitempty"`
+	// Hold is the least time of the watch; default 5m.
+	Hold Duration `json:"hold,omitempty"`
+}
+
+// Share is the part of the copies in all requests that both tracks answer, in percent, rounded: 1 to 50.
+func (m Mirror) Share() int { return (200*m.Percent + 100 + m.Percent) / (2 * (100 + m.Percent)) }
 
 // Cookie of a request, matched exactly.
 type Cookie struct {

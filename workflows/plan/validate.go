@@ -136,6 +136,7 @@ func (c *checker) strategy(s Spec) {
 		c.canary(s.Strategy.Canary, s.Traffic)
 		c.testers("spec.strategy.canary.testers", s.Strategy.Canary.Testers, s.Traffic)
 		c.sticky("spec.strategy.canary.sticky", s.Strategy.Canary.Sticky, s.Traffic)
+		c.mirror("spec.strategy.canary.mirror", s.Strategy.Canary.Mirror, s.Traffic)
 		c.settle("spec.strategy.canary.settle", s.Strategy.Canary.Settle, s.Target)
 	}
 	if s.Strategy.BlueGreen != nil {
@@ -272,6 +273,16 @@ func (c *checker) sticky(at string, s *Sticky, t Traffic) {
 	reason := router.RefusesSticky()
 	c.must(reason == "", at, "%s", reason)
 	c.must(isToken(s.Cookie), at+".cookie", "must be the name of a cookie, not %q", s.Cookie)
+}
+
+func (c *checker) mirror(at string, m *Mirror, t Traffic) {
+	if m == nil {
+		return
+	}
+	reason := t.RefusesMirror()
+	c.must(reason == "", at, "%s", reason)
+	c.must(m.Percent >= 1 && m.Percent <= 100, at+".percent", "must be a whole percentage from 1 to 100")
+	c.must(m.Hold > 0, at+".hold", "must be a length of time above zero")
 }
 
 // reaches finds a router that can tell testers from others.
