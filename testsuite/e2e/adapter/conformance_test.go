@@ -51,6 +51,9 @@ func kit() map[string]func(*testing.T, *bench) {
 		"lets testers in where it says so, and refuses them with a reason where it does not": testers,
 		"is restored by what a rescue prints":                                                restored,
 		"keeps a client on a version where it says so, and refuses to where it does not":     sticky,
+		"copies requests where it says so, and refuses to where it does not":                 mirror,
+		"leaves no copies behind, however they end":                                          mirrorEnds,
+		"refuses to copy beside what the owner copies":                                       mirrored,
 	}
 }
 
