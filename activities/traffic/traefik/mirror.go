@@ -21,8 +21,9 @@ import (
 // TraefikService stands in for, as JSON.
 const AnnotationMirror = "slipway.dev/mirror"
 
-// maxBody is the largest body of a request that is copied, in bytes: Traefik keeps it in memory until both have it.
-const maxBody = 1 << 20
+// maxBody is the largest body of a request that is copied, in bytes. Traefik takes so much memory for every request, also
+// for one without a body, until both versions have it.
+const maxBody = 64 << 10
 
 var _ split.Copier = kind{}
 
