@@ -16,7 +16,7 @@ MODULES = . testsuite/sandbox testsuite/e2e
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
 
-.PHONY: build demo test unit seeds faults mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-judge bench-analysis record picture
+.PHONY: build demo test unit seeds faults matrix-writes mutants fuzz fuzz-short lint e2e bench bench-release bench-storm bench-clicks bench-judge bench-analysis record picture
 
 ## build: bin/worker and bin/slipway, and for the sandbox bin/driver, bin/demo and bin/bench
 build:
@@ -39,18 +39,21 @@ unit:
 	cd testsuite/sandbox && go test -race ./...
 	cd testsuite/sandbox/kube && go test -race ./meter
 
-# Each fuzz target as package:name. Those of FUZZ_SLOW have so many packages to prepare that it takes minutes.
-FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger ./starter/server/access:FuzzVerify \
+# Each fuzz target as package:name. FUZZ_SLOW, the whole server, has so many packages to prepare that it takes minutes:
+# what it reads is read by small packages, whose targets are among the others.
+FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger \
+	./starter/server/access:FuzzVerify ./starter/server/access:FuzzClaims ./starter/server/api/body:FuzzRead \
+	./starter/server/slack/payload:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack/payload:FuzzAPayloadIsReadOrRefused \
 	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
-	./workflows/decide/judge:FuzzState
-FUZZ_SLOW = ./starter/server:FuzzStart ./starter/server/slack:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack:FuzzAPayloadIsReadOrRefused
+	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked
+FUZZ_SLOW = ./starter/server:FuzzStart
 FUZZTIME ?= 60s
 
 ## fuzz: every fuzz target, a minute each
 fuzz:
 	set -e; for target in $(FUZZ) $(FUZZ_SLOW); do go test $${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME); done
 
-## fuzz-short: all but the slowest, ten seconds each
+## fuzz-short: all but that one, ten seconds each
 fuzz-short:
 	$(MAKE) fuzz FUZZTIME=10s FUZZ_SLOW=
 
@@ -60,9 +63,25 @@ FIRST ?= 1
 seeds:
 	go test -count=1 -timeout 30m ./testsuite/simulation -v -run TestSeeds -seeds $(SEEDS) -first $(FIRST) -hits $(if $(filter 1,$(FIRST)),20,0)
 
-## faults: thirty thousand of them
-faults:
-	$(MAKE) seeds SEEDS=30000
+## faults: thirty thousand of them, and on the sandbox every write with a death around it. SHARD=1/4: a part; CASE=…: some cases
+SHARD ?= 1/1
+CASE ?=
+MATRIX = cd testsuite/e2e && go test -count=1 -timeout 6h ./matrix -v -seats $(SEATS)
+SEATS ?= 3
+faults: build
+	bin/driver build
+	mkdir -p .sandbox
+ifeq ($(CASE),)
+	$(MAKE) seeds SEEDS=$$((30000 / $(notdir $(SHARD)))) FIRST=$$((1 + 30000 / $(notdir $(SHARD)) * ($(patsubst %/,%,$(dir $(SHARD))) - 1)))
+	$(MATRIX) -all -shard $(SHARD) -journal $(CURDIR)/.sandbox/faults.journal
+else
+	$(MATRIX) -case '$(CASE)'
+endif
+
+## matrix-writes: the writes that the matrix disturbs, anew, from releases in which nothing goes wrong
+matrix-writes: build
+	bin/driver build
+	$(MATRIX) -learn
 
 ## mutants: builds that break a promise on purpose, and the test that catches each
 mutants:
@@ -102,9 +121,13 @@ bench-judge:
 bench-analysis: build
 	bin/bench -analysis
 
-## bench-storm: 10,000 webhooks of one event in a minute; 3 minutes
+## bench-storm: 10,000 webhooks of one event in a minute, and 50 clicks at once; 3 minutes
 bench-storm: build
 	bin/bench -storm
+
+## bench-clicks: a hundred approvals in Slack, each to the weight that it lets through; 8 minutes
+bench-clicks: build
+	bin/bench -clicks
 
 ## record: the histories that the replay tests replay, anew, from real releases
 record: build

@@ -4,6 +4,7 @@ package activities
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -38,6 +39,8 @@ type WatchIn struct {
 	History judge.History `json:"history,omitzero"`
 	// State is what the watch before this one has left: evidence goes on from step to step.
 	State judge.State `json:"state,omitzero"`
+	// Holding is what nobody else should change meanwhile; nil: nobody looks.
+	Holding *Holding `json:"holding,omitempty"`
 }
 
 // watch is what the judgement depends on.
@@ -55,6 +58,8 @@ type Watched struct {
 	Stable decide.Counts `json:"stable"`
 	// State is for the next watch of the release.
 	State judge.State `json:"state,omitzero"`
+	// Edits have ended the watch before there was a verdict.
+	Edits []Edit `json:"edits,omitempty"`
 }
 
 // ReadIn asks for what both tracks did since the end of the last tick that was used.
@@ -75,6 +80,19 @@ type Reading struct {
 	Queries []string
 }
 
+// LookAtPodsIn asks what the pods of both tracks have gone through.
+type LookAtPodsIn struct {
+	Namespace string
+	// Stable and Candidate are Deployments.
+	Stable, Candidate string
+}
+
+// Patients are the pods of a cluster as guards see them.
+type Patients interface {
+	// LookAtPods looks once; At is not set. A Deployment that is not there has no pods.
+	LookAtPods(context.Context, LookAtPodsIn) (judge.Look, error)
+}
+
 // Source reads request counters. What it returns depends on ReadIn and on the counters alone, so that a
 // worker's death loses nothing and no second is counted twice.
 type Source interface {
@@ -91,6 +109,12 @@ type Analysis struct {
 	Clock  Clock
 	// Recorder keeps the record; nil: nobody does.
 	Recorder Recorder
+	// Onlooker sees what somebody else changes during a watch.
+	Onlooker Onlooker
+	// Pods of the cluster; nil: nobody looks at them.
+	Pods Patients
+	// Prober asks other systems; nil: nobody does.
+	Prober Prober
 }
 
 // CheckMetrics refuses to start a release that could not be watched, and returns what is known of stable.
@@ -118,21 +142,34 @@ func goOn(ctx context.Context, p *judge.Settings, in WatchIn) watch {
 }
 
 // WatchTrack looks at the counters, tick by tick, until the step's verdict stands. It ends early on fail, at
-// HoldUntil on pass, and at GiveUpAt without a verdict. Its state is in its heartbeats: after a crash the next
+// HoldUntil on pass, at GiveUpAt without a verdict, and when somebody else changes what the release holds. Its state is in its heartbeats: after a crash the next
 // attempt goes on where this one was, and no hold starts again.
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
 	began := in.watch()
 	p := began.Settings()
 	w := goOn(ctx, &p, in)
 	record := account{recorder: a.Recorder, release: in.ReleaseID}
-	take := func(t judge.Tick, queries []string) {
-		if in.InPlace {
-			t.Candidate, t.CandidatePods, t.Stable, t.StablePods = t.Stable, t.StablePods, decide.Counts{}, 0
+	take := func(r Reading) {
+		if len(r.Queries) > 0 {
+			began.Queries = r.Queries
 		}
-		w.State.Add(&p, t)
-		record.add(ctx, a.Clock.Now(), w.line(&p, t, &began, queries)...)
+		for _, t := range r.Ticks {
+			if in.InPlace {
+				t = t.InPlace()
+			}
+			w.State.Add(&p, t)
+			record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)
+		}
 	}
 	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
+		if look, due := a.lookAtPods(ctx, in, &w.State.Guard, now); due {
+			w.State.Look(&p, look)
+			record.add(ctx, now, w.record(judge.Entry{Look: &look}, &began)...)
+		}
+		if answers, due := a.inquire(ctx, in, &w.State.Guard, now); due {
+			w.State.Hear(&p, answers)
+			record.add(ctx, now, w.record(judge.Entry{Answers: &answers}, &began)...)
+		}
 		f := w.State.Find(&p)
 		w.Says = w.State.Explain(&p, f)
 		if !stands(f.Outcome(), now, in.HoldUntil, in.GiveUpAt) {
@@ -145,16 +182,71 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	})
 }
 
-// line is what the record says of a tick; before the first one of a watch it says how the watch began.
-func (w *watch) line(p *judge.Settings, t judge.Tick, began *judge.Watch, queries []string) []judge.Entry {
+// certain is a certificate of which nobody needs to know how much more it is worth; where none is needed it is
+// infinite, which cannot be written down.
+const certain = 1e9
+
+// line is what the record says of a tick.
+func (w *watch) line(p *judge.Settings, t judge.Tick) judge.Entry {
 	f := w.State.Find(p)
-	out := []judge.Entry{{Tick: &judge.Judged{Tick: t, Evidence: f.Evidence, Certificate: f.Certificate, Says: w.State.Explain(p, f)}}}
+	return judge.Entry{Tick: &judge.Judged{
+		Tick: t, Evidence: f.Evidence, Certificate: min(f.Certificate, certain), Says: w.State.Explain(p, f),
+	}}
+}
+
+// record is a line; before the first one it says how the watch began.
+func (w *watch) record(e judge.Entry, began *judge.Watch) []judge.Entry {
 	if w.Recorded {
-		return out
+		return []judge.Entry{e}
 	}
 	w.Recorded = true
-	began.Queries = queries
-	return append([]judge.Entry{{Watch: began}}, out...)
+	return []judge.Entry{{Watch: began}, e}
+}
+
+// lookAtPods looks, where it is time to. Pods that are replaced in place are one set, of which none is a candidate.
+func (a *Analysis) lookAtPods(ctx context.Context, in WatchIn, before *judge.Watched, now time.Time) (judge.Look, bool) {
+	if a.Pods == nil || in.InPlace || in.Route.CandidateDeployment == "" || now.Before(before.Next) {
+		return judge.Look{}, false
+	}
+	look, err := a.Pods.LookAtPods(ctx, LookAtPodsIn{
+		Namespace: in.Route.Namespace, Stable: in.Route.StableDeployment, Candidate: in.Route.CandidateDeployment,
+	})
+	if err != nil {
+		look = judge.Look{Missed: err.Error()}
+	}
+	look.At = now
+	before.Next = now.Add(in.Analysis.Interval.D())
+	return look, true
+}
+
+// inquire asks other systems, all at once, where it is time to.
+func (a *Analysis) inquire(ctx context.Context, in WatchIn, before *judge.Watched, now time.Time) (judge.Answers, bool) {
+	out := judge.Answers{At: now, All: map[int]judge.Answer{}}
+	if a.Prober == nil || in.Analysis.Guards == nil {
+		return out, false
+	}
+	var group sync.WaitGroup
+	var one sync.Mutex
+	for i, q := range in.Analysis.Guards.Checks {
+		if !before.Due(i, q.Every.D(), now) {
+			continue
+		}
+		group.Go(func() {
+			answer, err := a.Prober.Get(ctx, Request{URL: q.URL, Headers: q.Headers})
+			said := judge.Answer{Silent: true}
+			if err != nil {
+				said.Says = err.Error()
+			} else {
+				c := assess(plan.Check{URL: q.URL, Status: q.Status, Contains: q.Contains}, answer)
+				said = judge.Answer{Passed: c.Passed, Says: c.Reason}
+			}
+			one.Lock()
+			defer one.Unlock()
+			out.All[i] = said
+		})
+	}
+	group.Wait()
+	return out, len(out.All) > 0
 }
 
 // MeasureStable counts what stable does until HoldUntil, and longer, at most until GiveUpAt, while it has
@@ -163,7 +255,12 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 	p := judge.New(in.Analysis, in.History)
 	p.WarmUp = 0
 	w := goOn(ctx, &p, in)
-	return a.follow(ctx, in, &w, func(t judge.Tick, _ []string) { w.State.Add(&p, t) }, func(now time.Time) (Watched, bool) {
+	take := func(r Reading) {
+		for _, t := range r.Ticks {
+			w.State.Add(&p, t)
+		}
+	}
+	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
 		seen, _ := w.State.Counted(&p)
 		w.Says = judge.Describe(seen)
 		enough := seen.Requests >= p.Requests
@@ -174,9 +271,9 @@ func (a *Analysis) MeasureStable(ctx context.Context, in WatchIn) (Watched, erro
 	})
 }
 
-// follow takes one tick after the other until there is a result.
+// follow takes one reading after the other until there is a result.
 func (a *Analysis) follow(
-	ctx context.Context, in WatchIn, w *watch, take func(judge.Tick, []string), result func(now time.Time) (Watched, bool),
+	ctx context.Context, in WatchIn, w *watch, take func(Reading), result func(now time.Time) (Watched, bool),
 ) (Watched, error) {
 	settings := judge.New(in.Analysis, in.History)
 	tell, end := a.Clock.alive(ctx)
@@ -192,13 +289,14 @@ func (a *Analysis) follow(
 			w.State.Missed(err.Error())
 			reading.Next = a.Clock.Now().Add(in.Analysis.Interval.D())
 		}
-		for _, t := range reading.Ticks {
-			take(t, reading.Queries)
-		}
+		take(reading)
 		now := a.Clock.Now()
 		out, done := result(now)
 		if done {
 			return out, nil
+		}
+		if edits := a.Onlooker.glance(ctx, in.Holding); len(edits) > 0 {
+			return Watched{Edits: edits, State: w.State}, nil
 		}
 		if len(reading.Ticks) > 0 || err != nil {
 			if err := tell(w); err != nil {

@@ -85,6 +85,14 @@ type TakeFenceIn struct {
 	Lane string `json:"lane,omitempty"`
 }
 
+// CloseRecordIn ends the record of a release that was refused when it had its fence already, or may have had it.
+type CloseRecordIn struct {
+	Target    plan.Target `json:"target"`
+	ReleaseID string      `json:"releaseId"`
+	// At is when it was refused.
+	At time.Time `json:"at"`
+}
+
 // DeployCandidateIn declares the candidate track: this image, this many pods, its own Service.
 type DeployCandidateIn struct {
 	Write
@@ -120,6 +128,9 @@ type ResizeCandidateIn struct {
 	Target    plan.Target `json:"target"`
 	Stable    string      `json:"stable"`
 	Candidate string      `json:"candidate"`
+	// Least is what stable had when the release found it, where nothing but people scales it: that somebody has made
+	// it smaller since is for people to decide.
+	Least int32 `json:"least,omitempty"`
 }
 
 // Resized is the candidate's size, and whether it was smaller.
@@ -152,6 +163,8 @@ type WatchPodsIn struct {
 	// are unknown.
 	HoldUntil time.Time `json:"holdUntil"`
 	GiveUpAt  time.Time `json:"giveUpAt"`
+	// Holding is what nobody else should change meanwhile; nil: nobody looks.
+	Holding *Holding `json:"holding,omitempty"`
 }
 
 // Readiness says how a wait for pods ended. Not being ready is a value, not an error.
@@ -185,6 +198,8 @@ type RetireTrackIn struct {
 	Was string `json:"was,omitempty"`
 	// Heir is what must serve in its place before it goes; nil: nobody looks.
 	Heir *Heir `json:"heir,omitempty"`
+	// Spare keeps the track while callers are led to it, whoever has done that; nil: nobody looks.
+	Spare *Spare `json:"spare,omitempty"`
 	// Replicas that a track which is kept ends with.
 	Replicas int32 `json:"replicas,omitempty"`
 	// Container and Image say what to put back in a track that is kept; empty: leave it.
@@ -209,10 +224,18 @@ type Heir struct {
 	Replicas   int32             `json:"replicas"`
 }
 
+// Spare names a Service, and what it selects while it leads to a track.
+type Spare struct {
+	Service  string            `json:"service"`
+	Selector map[string]string `json:"selector"`
+}
+
 // Workloads is the cluster as a release needs it.
 type Workloads interface {
 	Inspect(context.Context, InspectTargetIn) (Tracks, error)
 	TakeFence(context.Context, TakeFenceIn) (int64, error)
+	// CloseRecord ends the record of the safe state if it is that of this release and open; it is idempotent.
+	CloseRecord(context.Context, CloseRecordIn) error
 	DeployCandidate(context.Context, DeployCandidateIn) error
 	// SizeTrack changes the size of a Deployment that is there, and nothing else.
 	SizeTrack(context.Context, SizeTrackIn) error
@@ -227,6 +250,8 @@ type Workloads interface {
 type Cluster struct {
 	Workloads Workloads
 	Clock     Clock
+	// Onlooker sees what somebody else changes during a watch.
+	Onlooker Onlooker
 }
 
 // InspectTarget finds the tracks of a target and refuses one that cannot be released.
@@ -239,6 +264,11 @@ func (a *Cluster) InspectTarget(ctx context.Context, in InspectTargetIn) (Tracks
 func (a *Cluster) TakeFence(ctx context.Context, in TakeFenceIn) (int64, error) {
 	out, err := a.Workloads.TakeFence(ctx, in)
 	return out, fault.From(err)
+}
+
+// CloseRecord ends the record of a release that has changed nothing, so that nobody rescues what is over.
+func (a *Cluster) CloseRecord(ctx context.Context, in CloseRecordIn) error {
+	return fault.From(a.Workloads.CloseRecord(ctx, in))
 }
 
 // DeployCandidate declares the candidate's Deployment and Service.
@@ -286,7 +316,7 @@ type podWatch struct {
 const maxRestarts = 3
 
 // WatchPods looks at a track's pods until HoldUntil. It fails early when pods lack for half a
-// minute, and when a container ends again and again.
+// minute, when a container ends again and again, and when somebody else changes what the release holds.
 func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error) {
 	w := resume[podWatch](ctx)
 	tell, end := a.Clock.alive(ctx)
@@ -299,6 +329,9 @@ func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error
 		verdict := w.judge(r, err, now)
 		if stands(verdict.Outcome, now, in.HoldUntil, in.GiveUpAt) {
 			return Watched{Verdict: verdict}, nil
+		}
+		if edits := a.Onlooker.glance(ctx, in.Holding); len(edits) > 0 {
+			return Watched{Edits: edits}, nil
 		}
 		if err := tell(w); err != nil {
 			return Watched{}, err

@@ -4,6 +4,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/plan"
@@ -60,10 +61,61 @@ type Keeper interface {
 	TakeBack(context.Context, TakeBackIn) error
 }
 
-// weigher is a router that can tell the weight that stands, whoever wrote it.
-type weigher interface {
+// Weigher is a router that can tell the weight that stands, whoever wrote it.
+type Weigher interface {
 	// Present is the candidate's share where it is the same whole percentage everywhere; otherwise false.
 	Present(context.Context, Route) (int, bool, error)
+	// Untouched is a fault of kind Edited, which names who has written what, where the weight is not this one.
+	Untouched(ctx context.Context, route Route, weight int) error
+}
+
+// Holding is what a watch has an eye on beside the candidate.
+type Holding struct {
+	Held
+	Route Route `json:"route"`
+	// Weight that the router was given; at 0 nobody looks at the weights.
+	Weight int `json:"weight,omitempty"`
+}
+
+// Onlooker finds, during a watch, what somebody else has made of what a release holds.
+type Onlooker struct {
+	// Keeper looks at everything but weights; nil: nobody looks at anything.
+	Keeper  Keeper
+	Routers Routers
+}
+
+// glanceWithin bounds one look, since a watch has more to do.
+const glanceWithin = 3 * time.Second
+
+// glance returns nothing where it could not look: the next one comes soon, and no weight is written without one.
+func (o Onlooker) glance(ctx context.Context, in *Holding) []Edit {
+	if o.Keeper == nil || in == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, glanceWithin)
+	defer cancel()
+	out, err := o.Keeper.Edits(ctx, in.Held)
+	if err != nil {
+		return nil
+	}
+	weights, err := o.weights(ctx, in)
+	if err != nil {
+		return nil
+	}
+	return append(out, weights...)
+}
+
+func (o Onlooker) weights(ctx context.Context, in *Holding) ([]Edit, error) {
+	router, err := o.Routers.Of(in.Route.Traffic)
+	w, ok := router.(Weigher)
+	if err != nil || !ok || in.Weight == 0 {
+		return nil, err
+	}
+	err = w.Untouched(ctx, in.Route, in.Weight)
+	if err != nil && fault.Of(err) == fault.Edited {
+		return weightEdit(ctx, router, in.Route, err)
+	}
+	return nil, err
 }
 
 // edits looks, before a step forward, at everything that the release holds beside the weight.
@@ -75,13 +127,13 @@ func (a *Traffic) edits(ctx context.Context, held *Held) ([]Edit, error) {
 }
 
 // weightEdit is a refused write as the edit that it met.
-func (a *Traffic) weightEdit(ctx context.Context, router Router, in SetTrafficWeightIn, refusal error) ([]Edit, error) {
+func weightEdit(ctx context.Context, router Router, route Route, refusal error) ([]Edit, error) {
 	out := Edit{Text: refusal.Error(), Weights: true, Never: "their weights are not whole percentages, the same everywhere"}
-	w, ok := router.(weigher)
+	w, ok := router.(Weigher)
 	if !ok {
 		return []Edit{out}, nil
 	}
-	present, whole, err := w.Present(ctx, in.Route)
+	present, whole, err := w.Present(ctx, route)
 	switch {
 	case err != nil:
 		return nil, err

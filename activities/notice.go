@@ -16,6 +16,10 @@ type Origin struct {
 	Commit string `json:"commit,omitempty"`
 	// URL of what asked for the release, such as a pipeline's run.
 	URL string `json:"url,omitempty"`
+	// Run is the number of a workflow run of GitHub of which a job waits for the outcome of the release, and
+	// Environment the one of GitHub that it waits to enter. Zero: no job waits.
+	Run         int64  `json:"run,omitempty"`
+	Environment string `json:"environment,omitempty"`
 }
 
 // Notice is one thing that a release tells. There is no secret in it, and no address: receivers are named.

@@ -35,6 +35,8 @@ type Route struct {
 	Testers *plan.Testers `json:"testers,omitempty"`
 	// Sticky is the cookie by which a client stays on the version that it got first; empty: it need not.
 	Sticky string `json:"sticky,omitempty"`
+	// Mirror is the percentage of requests that the release copies to the candidate before its first weight; 0: none.
+	Mirror int `json:"mirror,omitempty"`
 }
 
 // SetTrafficWeightIn declares the candidate's share, 0 to 100; stable gets the rest. At 0 the
@@ -148,14 +150,25 @@ func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
 		return 0, fault.From(fault.New(fault.Invalid, "%s", reason))
 	}
 	w, err := router.Read(ctx, in)
-	if err != nil || in.Testers == nil {
-		return w, fault.From(err)
+	if err == nil {
+		err = a.inspectPreview(ctx, in)
+	}
+	if err == nil {
+		err = a.inspectMirror(ctx, in)
+	}
+	return w, fault.From(err)
+}
+
+// inspectPreview refuses a route that testers cannot be let in by, where that is wished.
+func (a *Traffic) inspectPreview(ctx context.Context, in Route) error {
+	if in.Testers == nil {
+		return nil
 	}
 	p, err := a.previewer(in.Traffic)
 	if err != nil {
-		return w, fault.From(err)
+		return err
 	}
-	return w, fault.From(p.ReadPreview(ctx, in))
+	return p.ReadPreview(ctx, in)
 }
 
 // refusal is why the router cannot do what is wished of it; empty where it can.
@@ -163,6 +176,11 @@ func refusal(in Route) string {
 	kind, _ := in.Traffic.Router()
 	if in.Sticky != "" {
 		if reason := kind.RefusesSticky(); reason != "" {
+			return reason
+		}
+	}
+	if in.Mirror > 0 {
+		if reason := in.Traffic.RefusesMirror(); reason != "" {
 			return reason
 		}
 	}
@@ -196,7 +214,7 @@ func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled,
 	err = router.Set(ctx, in.SetTrafficWeightIn)
 	if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
 		var edits []Edit
-		if edits, err = a.weightEdit(ctx, router, in.SetTrafficWeightIn, err); err == nil && len(edits) > 0 {
+		if edits, err = weightEdit(ctx, router, in.Route, err); err == nil && len(edits) > 0 {
 			return Settled{Edits: edits}, nil
 		}
 	}

@@ -262,3 +262,149 @@ func TestAWaitEndsWithWhatItWaitsForOrItsDeadline(t *testing.T) {
 		})
 	}
 }
+
+// ward are the pods of a candidate that are killed for want of memory from some time after the beginning on.
+type ward struct {
+	world *world.World
+	kills map[time.Duration]int
+	err   error
+	asked []activities.LookAtPodsIn
+}
+
+func (w *ward) LookAtPods(_ context.Context, in activities.LookAtPodsIn) (judge.Look, error) {
+	w.asked = append(w.asked, in)
+	look := judge.Look{Stable: judge.Pods{Number: 3, Age: 300}, Candidate: judge.Pods{Number: 3, Age: 1}}
+	for after, n := range w.kills {
+		if w.world.Elapsed() >= after {
+			look.Candidate.Restarts, look.Candidate.Kills = n, n
+			look.Candidate.Troubled = map[string]judge.Pod{"green-1": {Restarts: n, Killed: true}}
+		}
+	}
+	return look, w.err
+}
+
+func (b *bench) guarded() (*ward, activities.WatchIn) {
+	w := &ward{world: b.world}
+	b.watch.Pods = w
+	in := watchIn()
+	in.ReleaseID, in.Analysis.Guards = "checkout-k3v9qa", &plan.Guards{}
+	in.Route = activities.Route{Namespace: "shop", StableDeployment: "checkout", CandidateDeployment: world.Candidate}
+	return w, in
+}
+
+func (b *bench) watched(t *testing.T, in activities.WatchIn) activities.Watched {
+	t.Helper()
+	value, err := b.env.ExecuteActivity(b.watch.WatchTrack, in)
+	require.NoError(t, err)
+	var out activities.Watched
+	require.NoError(t, value.Get(&out))
+	return out
+}
+
+func TestACandidateThatIsKilledForWantOfMemoryIsTakenBack(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	ward, in := b.guarded()
+	ward.kills = map[time.Duration]int{5 * time.Minute: 1}
+	dir := t.TempDir()
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, "candidate was killed once for want of memory in 30m (3 pods), stable 0 times (3 pods); the limit is 1")
+	require.Equal(t, 5*time.Minute, b.world.Elapsed(), "at the first look after it")
+	require.Equal(t, activities.LookAtPodsIn{Namespace: "shop", Stable: "checkout", Candidate: world.Candidate}, ward.asked[0])
+	require.Len(t, ward.asked, 11, "once per interval")
+
+	again := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(*plan.Analysis) error { return nil })
+	require.Empty(t, cmp.Diff(got.Verdict, again.Now), "the record has what was seen of the pods")
+	lenient := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(a *plan.Analysis) error {
+		a.Guards = &plan.Guards{OOMKills: &plan.Times{DryRun: true}}
+		return nil
+	})
+	require.NotEqual(t, decide.Fail, lenient.Now.Outcome)
+	require.Contains(t, lenient.Now.Reason, "In dry run, deciding nothing: would have rolled back, since candidate was killed once")
+}
+
+func replayed(t *testing.T, file string, change func(*plan.Analysis) error) judge.Replayed {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var entries []judge.Entry
+	for line := range strings.Lines(string(text)) {
+		var e judge.Entry
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		entries = append(entries, e)
+	}
+	out, err := judge.Replay(entries, change)
+	require.NoError(t, err)
+	require.Len(t, out, 1)
+	return out[0]
+}
+
+func TestPodsThatNobodyCanLookAtAreNotGood(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	ward, in := b.guarded()
+	ward.err = errors.New("no right to list pods")
+	got := b.watched(t, in)
+	require.Equal(t, decide.Unknown, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, "no right to list pods")
+	require.Equal(t, 20*time.Minute, b.world.Elapsed())
+}
+
+func TestPodsThatAreReplacedInPlaceAreNotComparedWithThemselves(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	ward, in := b.guarded()
+	in.InPlace = true
+	b.watched(t, in)
+	require.Empty(t, ward.asked)
+}
+
+// orders is another system that turns bad some time after the beginning.
+type orders struct {
+	world *world.World
+	from  time.Duration
+	asked int
+}
+
+func (o *orders) Get(_ context.Context, r activities.Request) (activities.Answer, error) {
+	o.asked++
+	if r.Headers["X-Team"] != "checkout" {
+		return activities.Answer{}, errors.New("who asks?")
+	}
+	if o.world.Elapsed() >= o.from {
+		return activities.Answer{Status: 200, Body: `{"state":"late"}`}, nil
+	}
+	return activities.Answer{Status: 200, Body: `{"state":"fine"}`}, nil
+}
+
+func (o *orders) Post(context.Context, activities.Request) (activities.Answer, error) {
+	return activities.Answer{}, errors.New("nobody posts")
+}
+
+func TestAnotherSystemCanTakeACandidateBack(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	system := &orders{world: b.world, from: 5 * time.Minute}
+	b.watch.Prober = system
+	in := watchIn()
+	in.ReleaseID = "checkout-k3v9qa"
+	in.Analysis.Guards = &plan.Guards{Checks: []plan.Inquiry{{
+		Name: "orders", URL: "http://orders.example/state", Headers: map[string]string{"X-Team": "checkout"},
+		Status: 200, Contains: "fine", Every: plan.Duration(time.Minute), Failures: 2,
+	}}}
+	dir := t.TempDir()
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, `check orders failed 2 times in a row: the answer of http://orders.example/state does not contain "fine"`)
+	require.Equal(t, 6*time.Minute, b.world.Elapsed())
+	require.Equal(t, 7, system.asked, "once a minute")
+	again := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(*plan.Analysis) error { return nil })
+	require.Empty(t, cmp.Diff(got.Verdict, again.Now))
+}

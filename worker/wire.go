@@ -86,19 +86,14 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	if err != nil {
 		return err
 	}
-	server, err := api.NewClient(api.Config{Address: c.Prometheus})
-	if err != nil {
-		return fmt.Errorf("reach Prometheus: %w", err)
-	}
 	images, err := oci.New(c.RegistryConfig, c.RegistryMirrors)
 	if err != nil {
 		return err
 	}
-	checks, watch := &activities.Checks{Prober: web.New(), Clock: clock}, &activities.Analysis{Source: prometheus.New(v1.NewAPI(server), c.Prometheus, clock.Now), Clock: clock}
-	if c.Records != "" {
-		if watch.Recorder, err = record.New(c.Records); err != nil {
-			return err
-		}
+	checks := &activities.Checks{Prober: web.New(), Clock: clock}
+	watch := &activities.Analysis{Clock: clock, Onlooker: onTarget.onlooker, Pods: onTarget.patients, Prober: checks.Prober}
+	if err := keepAndCount(c, watch); err != nil {
+		return err
 	}
 
 	main := worker.New(w.temporal, workflows.TaskQueue, w.options())
@@ -140,6 +135,19 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	return nil
 }
 
+// keepAndCount gives a watch what it counts by, and what keeps its record.
+func keepAndCount(c config, watch *activities.Analysis) error {
+	server, err := api.NewClient(api.Config{Address: c.Prometheus})
+	if err != nil {
+		return fmt.Errorf("reach Prometheus: %w", err)
+	}
+	watch.Source = prometheus.New(v1.NewAPI(server), c.Prometheus, watch.Clock.Now)
+	if c.Records != "" {
+		watch.Recorder, err = record.New(c.Records)
+	}
+	return err
+}
+
 // link to a run in Temporal's UI; nil where nobody knows its address.
 func (w *wired) link(ui string) func(workflow, run string) string {
 	if ui == "" {
@@ -165,6 +173,8 @@ type targets struct {
 	rollouts  *activities.Rollout
 	traffic   *activities.Traffic
 	lookout   *activities.Lookout
+	onlooker  activities.Onlooker
+	patients  activities.Patients
 }
 
 func clusters(c config, clock activities.Clock) (targets, error) {
@@ -172,20 +182,36 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 	if err != nil {
 		return targets{}, err
 	}
+	kube, objects, err := reach(config)
+	if err != nil {
+		return targets{}, err
+	}
+	// Each client has a rate of its own, so that what many watches look at cannot delay a write.
+	seen, routes, err := reach(config)
+	if err != nil {
+		return targets{}, err
+	}
+	onlooker := activities.Onlooker{Keeper: cluster.New(seen), Routers: router.All(seen, routes)}
+	return targets{
+		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock, Onlooker: onlooker},
+		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
+		patients:  &cluster.Patients{Client: cluster.New(seen), Now: clock.Now},
+		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
+		onlooker:  onlooker,
+	}, nil
+}
+
+func reach(config *rest.Config) (kubernetes.Interface, dynamic.Interface, error) {
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+		return nil, nil, fmt.Errorf("reach Kubernetes: %w", err)
 	}
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return targets{}, fmt.Errorf("reach Kubernetes: %w", err)
+		return nil, nil, fmt.Errorf("reach Kubernetes: %w", err)
 	}
-	return targets{
-		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock},
-		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
-		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
-		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
-	}, nil
+	return kube, objects, nil
 }
 
 func kubeconfig(c config) (*rest.Config, error) {
@@ -195,7 +221,8 @@ func kubeconfig(c config) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find a cluster: %w; set SLIPWAY_KUBECONFIG, or run in a pod with a service account", err)
 	}
-	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, "slipway-worker"
+	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, program
+	config.Wrap(named)
 	config.Timeout = decide.Request // an undo counts on it
 	if _, err := os.Stat(c.Kubeconfig); c.Kubeconfig != "" && err != nil {
 		return nil, fmt.Errorf("find a cluster: %w", err)

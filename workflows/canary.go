@@ -36,10 +36,13 @@ func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	if m := p.Mirror; m != nil {
+		r.step(StepStatus{Name: stepMirror, Hold: m.Hold}, nil)
+	}
 	for _, s := range p.Steps {
 		r.step(StepStatus{Weight: s.Weight, Hold: s.Hold}, s.Gate)
 	}
-	r.testers, r.sticky = p.Testers, p.Sticky
+	r.testers, r.sticky, r.mirror = p.Testers, p.Sticky, p.Mirror
 	c := &canary{release: r, plan: *p}
 	c.plan.Steps = slices.Clone(p.Steps)
 	return c.run(ctx)
@@ -65,10 +68,14 @@ func (c *canary) check(ctx workflow.Context) error {
 	if c.in.Plan.Spec.Traffic.Replicas != nil {
 		return c.split(ctx, stable)
 	}
+	copies := 0
+	if m := c.plan.Mirror; m != nil {
+		copies = m.Percent
+	}
 	for _, s := range c.plan.Steps {
 		size := stable
 		if c.plan.Sizing == plan.SizingWeight {
-			size = decide.Enough(s.Weight, stable)
+			size = decide.Enough(max(s.Weight, copies), stable) // it is not made smaller after the copies
 		}
 		c.sizes = append(c.sizes, int32(size)) //nolint:gosec // never more than stable has, which is an int32
 	}
@@ -92,7 +99,7 @@ func (c *canary) split(ctx workflow.Context, stable int) error {
 	for i, n := range pods {
 		weight := decide.Ratio(n, stable)
 		c.note(ctx, "step %d: %d %% is %d of %d pods (%d %%)", i+1, weights[i], n, n+stable, weight)
-		c.plan.Steps[i].Weight, c.status.Track[i].Weight = weight, weight
+		c.plan.Steps[i].Weight, c.track(i).Weight = weight, weight
 		c.sizes = append(c.sizes, int32(n)) //nolint:gosec // never more than stable has, which is an int32
 	}
 	return nil
@@ -104,6 +111,9 @@ func (c *canary) forward(ctx workflow.Context) error {
 		return err
 	}
 	if err := c.openPreview(ctx); err != nil {
+		return err
+	}
+	if err := c.rehearse(ctx); err != nil {
 		return err
 	}
 	if err := c.climb(ctx); err != nil {
@@ -123,21 +133,27 @@ func (c *canary) climb(ctx workflow.Context) error {
 	c.status.Phase = Stepping // searched for from the moment of the first weight
 	for i := range c.plan.Steps {
 		if c.promoted != nil {
-			c.status.Track[i].State = Skipped
+			c.track(i).State = Skipped
 			continue
 		}
 		if err := c.rise(ctx, i); err != nil {
-			c.status.Track[i].State = Failed
+			c.track(i).State = Failed
 			return err
 		}
 	}
 	return nil
 }
 
+// before is how many steps there are before the first weight.
+func (c *canary) before() int { return len(c.status.Track) - len(c.plan.Steps) }
+
+// track is how the status shows a step of the plan.
+func (c *canary) track(i int) *StepStatus { return &c.status.Track[c.before()+i] }
+
 // rise sizes, shifts, verifies, judges and asks: one step.
 func (c *canary) rise(ctx workflow.Context, i int) error {
-	s, p := &c.status.Track[i], c.plan.Steps[i]
-	c.status.Step = i + 1
+	s, p := c.track(i), c.plan.Steps[i]
+	c.status.Step = c.before() + i + 1
 	s.State, s.Started = Shifting, workflow.Now(ctx)
 	if err := c.grow(ctx, c.sizes[i]); err != nil {
 		return err
@@ -146,7 +162,7 @@ func (c *canary) rise(ctx workflow.Context, i int) error {
 		return err
 	}
 	s.State = Watching
-	if err := c.judge(ctx, judgement{what: fmt.Sprintf("step %d", i+1), hold: p.Hold.D(), weight: c.status.Weight, verdict: &s.Verdict}); err != nil {
+	if err := c.judge(ctx, judgement{what: fmt.Sprintf("step %d", c.status.Step), hold: p.Hold.D(), weight: c.status.Weight, verdict: &s.Verdict}); err != nil {
 		return err
 	}
 	return c.pass(ctx, s, p.Gate)

@@ -3,6 +3,7 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -29,18 +30,65 @@ type dispute struct {
 func (r *release) relied(weight int) *activities.Held {
 	t := r.tracks
 	kept := func(deployment string) bool { return slices.Contains(r.anyLimit, deployment) }
-	out := activities.Held{Target: r.in.Plan.Spec.Target, Selectors: []map[string]string{t.StableSelector}, Tracks: []activities.HeldTrack{
+	out := activities.Held{Target: r.in.Plan.Spec.Target, Selectors: []map[string]string{r.serving()}, Tracks: []activities.HeldTrack{
 		{Deployment: t.Stable, Image: t.StableImage, Replicas: t.Replicas, AnyLimit: kept(t.Stable)},
 		{Deployment: t.Candidate, Image: r.in.Image, Replicas: r.size, Fixed: true, AnyLimit: kept(t.Candidate)},
 	}}
 	if !r.gateway() { // then it is the Service itself that is shifted
-		for _, s := range []map[string]string{t.SharedSelector, t.CandidateSelector} {
+		for _, s := range []map[string]string{t.StableSelector, t.SharedSelector, t.CandidateSelector} {
 			if len(s) > 0 && (weight == 100 || len(t.SharedSelector) > 0) {
 				out.Selectors = append(out.Selectors, s)
 			}
 		}
 	}
 	return &out
+}
+
+// holding is what a watch has an eye on. Nothing while people decide about an edit already, and nothing of a
+// workload that is replaced in place: each of its steps looks for itself.
+func (r *release) holding(weight int) *activities.Holding {
+	if r.rolls != nil || r.dispute != nil || r.size == 0 || r.left {
+		return nil
+	}
+	if r.copying != nil { // copies are no share of the router's weights
+		weight = 0
+	}
+	held := *r.relied(weight)
+	held.Selectors = held.Selectors[:1]
+	return &activities.Holding{Held: held, Route: r.route, Weight: weight}
+}
+
+// serving is what the root Service selects now.
+func (r *release) serving() map[string]string {
+	weight := r.status.Weight
+	if r.gateway() && r.status.BakeStarted.IsZero() { // it leads to stable until everybody has been sent over
+		weight = 0
+	}
+	switch weight {
+	case 0:
+		return r.tracks.StableSelector
+	case 100:
+		return r.tracks.CandidateSelector
+	}
+	return r.tracks.SharedSelector
+}
+
+// disturbed asks, in the middle of a hold, what becomes of somebody else's edits, and makes it so. The weight that
+// stands afterwards is that of the status.
+func (r *release) disturbed(ctx workflow.Context, edits []activities.Edit) error {
+	in, err := r.dispose(ctx, activities.SetTrafficWeightIn{Route: r.route, Weight: r.status.Weight, Safe: &r.safe}, edits)
+	if err != nil || !slices.ContainsFunc(edits, func(e activities.Edit) bool { return e.Weights }) {
+		return err
+	}
+	weight, err := r.serve(ctx, fmt.Sprintf("the router serves %d %% to %s", in.Weight, r.tracks.Candidate),
+		fmt.Sprintf("Declare the weight of %d %% again", in.Weight),
+		activities.ShiftTrafficIn{SetTrafficWeightIn: in, Ready: r.able(ctx, r.tracks.Candidate, r.size)})
+	if err != nil {
+		return err
+	}
+	r.note(ctx, "%d %% to %s, as was decided", weight, r.tracks.Candidate)
+	r.status.MaxWeight = max(r.status.MaxWeight, weight)
+	return r.weighed(ctx, weight)
 }
 
 // dispose stays where the release is until a person has decided what becomes of somebody else's edits, and

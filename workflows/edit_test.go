@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // hand is somebody who changes something while the release holds it.
 type hand struct {
-	// since is the number of looks before the edit; found is what is then there.
+	// since is the number of looks before the edit, or from when it is made; found is what is then there.
 	since int
+	from  time.Duration
+	world *world.World
 	found activities.Edit
 	// counts reports whether the release counts on the edit by now, as it does where that was kept.
 	counts func(activities.Held) bool
@@ -30,7 +34,7 @@ type hand struct {
 func (h *hand) Edits(_ context.Context, held activities.Held) ([]activities.Edit, error) {
 	h.looks++
 	h.held = held
-	if h.looks <= h.since || h.taken > 0 || h.counts(held) {
+	if h.from > 0 && h.world.Elapsed() < h.from || h.looks <= h.since || h.taken > 0 || h.counts(held) {
 		return nil, nil
 	}
 	return []activities.Edit{h.found}, nil
@@ -133,4 +137,67 @@ func TestAnswersToNoEditAreRefused(t *testing.T) {
 	r.at(4*time.Minute, workflows.Resume, by("bob"))
 	r.run().promoted()
 	require.ErrorContains(t, wrong.err, "nobody has changed anything that the release holds")
+}
+
+func TestAnEditIsNoticedInTheMiddleOfAHold(t *testing.T) {
+	gate := plan.Gate{Quorum: 1, Within: minutes(60)}
+	for name, tt := range map[string]struct {
+		plan plan.Plan
+		from time.Duration
+		// next is what comes after the hold, and when: three minutes late, if it was under way.
+		next string
+		when time.Duration
+	}{
+		"in the hold of a step":       {twoSteps(), 8 * time.Minute, "weight 100 %", 18 * time.Minute},
+		"where only pods are watched": {byPods(), 8 * time.Minute, "point Service checkout at checkout-green", 18 * time.Minute},
+		"while people are asked":      {asking(gate), 8 * time.Minute, "weight 50 %", 30 * time.Minute},
+		"in the bake":                 {blueGreen(), 20 * time.Minute, "scale checkout to zero", 68 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, h := prepare(t, tt.plan), scaled()
+			r.world.Keeper, h.world, h.since, h.from = h, r.world, 0, tt.from
+			r.at(tt.from+3*time.Minute, workflows.Resume, edits("ann", workflows.EditsKeep))
+			r.at(30*time.Minute, workflows.Approve, by("ann"))
+			r.run().promoted()
+			paused := r.noted("paused: " + h.found.Text)
+			require.GreaterOrEqual(t, paused, tt.from)
+			require.LessOrEqual(t, paused, tt.from+time.Minute, r.story())
+			require.Equal(t, 1, r.said("paused: "))
+			require.GreaterOrEqual(t, r.when(tt.next), tt.when, r.story())
+			require.Less(t, r.when(tt.next), tt.when+2*time.Minute, "what was left of the hold follows: "+r.story())
+			require.Empty(t, r.status.Edits)
+		})
+	}
+}
+
+func TestAnEditThatIsNoticedWhilePeopleAreAskedLeavesTheirQuestion(t *testing.T) {
+	r, h := prepare(t, asking(plan.Gate{Quorum: 1, Within: minutes(60)})), scaled()
+	r.world.Keeper, h.world, h.since, h.from = h, r.world, 0, 8*time.Minute
+	r.at(12*time.Minute, workflows.Resume, edits("ann", workflows.EditsTakeBack))
+	asked := r.ask(15 * time.Minute)
+	r.at(30*time.Minute, workflows.Approve, by("ann"))
+	r.run().promoted()
+	require.Equal(t, 1, h.taken)
+	require.Contains(t, asked.Next, "approval by 1 of []")
+	require.Equal(t, workflows.OwnerPeople, asked.Owner)
+	require.False(t, asked.Paused)
+}
+
+// noted is when the story has told something first.
+func (r *release) noted(text string) time.Duration {
+	r.t.Helper()
+	for _, e := range r.status.Log {
+		if strings.Contains(e.Text, text) {
+			return e.At.Sub(r.status.Started)
+		}
+	}
+	require.Fail(r.t, "never told: "+text, r.story())
+	return 0
+}
+
+// ask keeps the status of a moment.
+func (r *release) ask(at time.Duration) *workflows.Status {
+	out := &workflows.Status{}
+	r.env.RegisterDelayedCallback(func() { *out = r.query() }, at)
+	return out
 }

@@ -51,10 +51,21 @@ func brief(s string) string {
 }
 
 // Intake pins the image of an event to the digest that its tag has now, once, and hands the release to its
-// lane. It fails if the lane refuses; a further delivery of the event may then try again.
+// lane. It fails if the lane refuses; a further delivery of the event may then try again. A job that waits for the
+// release hears of it where no release will tell it.
 func Intake(ctx workflow.Context, in IntakeIn) (Place, error) {
-	release := &in.Submission.Release
 	workflow.SetCurrentDetails(ctx, "- event: "+in.Key+"\n- link: "+in.URL+"\n")
+	place, err := handOver(ctx, &in)
+	release := in.Submission.Release
+	if sent := tellJob(ctx, release, settled(release, place, err)); sent != nil {
+		// A child that has begun outlives this workflow. One that could not begin is under way already.
+		_ = sent.GetChildWorkflowExecution().Get(ctx, nil)
+	}
+	return place, err
+}
+
+func handOver(ctx workflow.Context, in *IntakeIn) (Place, error) {
+	release := &in.Submission.Release
 	if !strings.Contains(release.Image, "@") {
 		pinned, err := call(ctx, resolving(), "Ask the registry for the digest of "+brief(release.Image), arrivals.ResolveImage,
 			activities.ResolveImageIn{Image: release.Image})

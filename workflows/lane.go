@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // lane is the queue of one service in one environment.
@@ -184,7 +185,9 @@ func (l *lane) start(ctx workflow.Context, id string) error {
 	case temporal.IsCanceledError(err):
 		return err
 	default:
-		l.ended(ctx, activities.Ended{Phase: string(Refused), Outcome: "it could not be started: " + plain(err)})
+		why := "it could not be started: " + plain(err)
+		tellJob(ctx, sub.Release, &unbegun{plan.Failed, why})
+		l.ended(ctx, activities.Ended{Phase: string(Refused), Outcome: why})
 	}
 	return nil
 }

@@ -142,6 +142,12 @@ func (s *street) undo(ctx workflow.Context, in workflows.UndoIn) (workflows.Stat
 func (s *street) messenger(ctx workflow.Context, in workflows.MessengerIn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if in.State != nil {
+		for _, l := range in.State.Waiting {
+			s.messengers = append(s.messengers, fmt.Sprintf("%s tells %s of run %d: %s", workflow.GetInfo(ctx).WorkflowExecution.ID, l.To.Name, l.Notice.Source.Run, l.Notice.Text))
+		}
+		return nil
+	}
 	run := "a run"
 	if in.Run == s.newest.Run {
 		run = "the newest run"
@@ -559,6 +565,28 @@ func TestAReleaseThatWaitsCanBeWithdrawn(t *testing.T) {
 	require.NoError(t, w.err)
 	require.ErrorContains(t, late.err, "release b does not wait")
 	require.Equal(t, []string{"b superseded: withdrawn by alice: not yet", "a promoted: image-a serves"}, r.endings())
+}
+
+func TestAJobThatWaitsForAReleaseHearsThatItNeverBegan(t *testing.T) {
+	r := newStreet(t)
+	awaited := func(id string) workflows.Submission {
+		s := submission(id, plan.NewerCoalesce)
+		s.Release.Source.Run = 99
+		s.Release.Plan.Spec.Notifications = []plan.Notification{{To: []string{"hub"}, Severity: plan.Info, Within: minutes(60)}}
+		return s
+	}
+	r.submit(time.Minute, submission("a", plan.NewerCoalesce))
+	r.submit(2*time.Minute, awaited("b"))
+	r.submit(3*time.Minute, awaited("c"))
+	r.at(4*time.Minute, workflows.Withdraw, workflows.Withdrawal{ID: "c", By: "alice", Reason: "not yet"})
+	r.live(time.Hour, workflows.LaneIn{})
+	require.Equal(t, []string{
+		"b superseded: superseded by c of image-c, which alice asked for", "c superseded: withdrawn by alice: not yet", "a promoted: image-a serves",
+	}, r.endings())
+	require.Equal(t, []string{
+		"messenger/production/checkout/b/unbegun tells hub of run 99: superseded by c of image-c, which alice asked for",
+		"messenger/production/checkout/c/unbegun tells hub of run 99: withdrawn by alice: not yet",
+	}, r.messengers)
 }
 
 func TestAnEnvironmentTellsItsLanes(t *testing.T) {

@@ -216,6 +216,7 @@ func (l *lane) withdraw(ctx workflow.Context, w Withdrawal) (int, error) {
 // drop lets releases go that never ran.
 func (l *lane) drop(ctx workflow.Context, all []decide.Dropped, p Phase) {
 	for _, d := range all {
+		tellJob(ctx, l.Submissions[d.Job.ID].Release, &unbegun{plan.Failed, d.Why})
 		l.forget(d.Job.ID)
 		l.leave(ctx, LaneEnd{ID: d.Job.ID, Image: d.Job.Image, By: d.Job.By, Phase: p, Outcome: d.Why})
 	}

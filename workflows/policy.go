@@ -22,6 +22,14 @@ func reading() policy {
 	return policy{StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: 30 * time.Second, RetryPolicy: attempts()}
 }
 
+// claiming takes the fence: whoever stops it waits until its last attempt has ended, at most 10 s, since the record
+// that it makes is closed after it.
+func claiming() policy {
+	p := reading()
+	p.WaitForCancellation = true
+	return p
+}
+
 // recalling asks for hours of the past: that may take a while, but a person is waiting.
 func recalling() policy {
 	return policy{StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: 45 * time.Second, RetryPolicy: attempts()}

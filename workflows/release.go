@@ -35,14 +35,23 @@ type release struct {
 	// sticky says how a client stays on the version that it got first; nil: it need not.
 	sticky    *plan.Sticky
 	previewed bool
+	// mirror is what the plan says about copies of requests; nil: none are made. mirrored is true once they may be,
+	// and copying what is copied now.
+	mirror   *plan.Mirror
+	mirrored bool
+	copying  *plan.Mirror
 
 	tracks activities.Tracks
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
 	rolls *inPlace
 	// created is when the last activity that makes an object has ended, in whatever way.
 	created time.Time
+	// recorded is true once there may be a record of the safe state that is this release's.
+	recorded bool
 	// size is how many pods the candidate has been given.
 	size int32
+	// left is true once the route leads to the root Service alone again.
+	left bool
 	// anyLimit are the Deployments of whose autoscalers a person has kept another lower limit.
 	anyLimit []string
 	route    activities.Route
@@ -162,6 +171,9 @@ func (r *release) preflight(ctx workflow.Context) error {
 	if r.sticky != nil {
 		r.route.Sticky = r.sticky.Cookie
 	}
+	if r.mirror != nil {
+		r.route.Mirror = r.mirror.Percent
+	}
 	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
 		return err
 	}
@@ -209,10 +221,17 @@ func (r *release) knownAndFenced(ctx workflow.Context) error {
 	}
 	if r.rolls == nil {
 		r.safe = r.safeState(ctx)
-		in.Safe = &r.safe
+		in.Safe, r.recorded = &r.safe, true
 	}
 	var err error
-	r.fence.Release, err = call(ctx, reading(), "Take the fence, record the safe state", cluster.TakeFence, in)
+	r.fence.Release, err = call(ctx, claiming(), "Take the fence, record the safe state", cluster.TakeFence, in)
+	switch {
+	case err == nil:
+	case fault.Of(err) == fault.Invalid: // it belongs to another plan
+		r.recorded = false
+	default:
+		r.created = workflow.Now(ctx)
+	}
 	return err
 }
 

@@ -83,6 +83,13 @@ func tested() plan.Plan {
 	return p
 }
 
+// copied is the plan with a candidate that proves itself by copies of all requests before the first weight.
+func copied() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.Mirror = &plan.Mirror{Percent: 100, Hold: minutes(5)}
+	return p
+}
+
 // sized is the plan with a candidate that grows with its weight.
 func sized() plan.Plan {
 	p := twoSteps()
@@ -153,8 +160,8 @@ func unmeasured() plan.Plan {
 func strategies() map[string]plan.Plan {
 	return map[string]plan.Plan{
 		"canary": twoSteps(), "canary with testers": tested(), "canary sized for its weight": sized(), "canary by the number of pods": byPods(),
-		"canary that steps back": leisurely(),
-		"blue-green":             blueGreen(), "blue-green without a router": selector(),
+		"canary that steps back": leisurely(), "canary with a mirror": copied(),
+		"blue-green": blueGreen(), "blue-green without a router": selector(),
 		"rolling": inBatches(), "rolling without metrics": unmeasured(),
 	}
 }

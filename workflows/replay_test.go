@@ -20,16 +20,21 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	require.Len(t, files, 14, "canary, blue-green and rolling, each promoted, undone and aborted; a rollback, an undo, a lane, an intake, and a messenger")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			replayer := worker.NewWorkflowReplayer()
-			replayer.RegisterWorkflow(workflows.Canary)
-			replayer.RegisterWorkflow(workflows.BlueGreen)
-			replayer.RegisterWorkflow(workflows.Rolling)
-			replayer.RegisterWorkflow(workflows.Rollback)
-			replayer.RegisterWorkflow(workflows.RolloutUndo)
-			replayer.RegisterWorkflow(workflows.Lane)
-			replayer.RegisterWorkflow(workflows.Intake)
-			replayer.RegisterWorkflow(workflows.Messenger)
-			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
+			require.NoError(t, replayer().ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}
+}
+
+// replayer replays every workflow.
+func replayer() worker.WorkflowReplayer {
+	out := worker.NewWorkflowReplayer()
+	out.RegisterWorkflow(workflows.Canary)
+	out.RegisterWorkflow(workflows.BlueGreen)
+	out.RegisterWorkflow(workflows.Rolling)
+	out.RegisterWorkflow(workflows.Rollback)
+	out.RegisterWorkflow(workflows.RolloutUndo)
+	out.RegisterWorkflow(workflows.Lane)
+	out.RegisterWorkflow(workflows.Intake)
+	out.RegisterWorkflow(workflows.Messenger)
+	return out
 }

@@ -30,6 +30,21 @@ func (r *release) finished(ctx workflow.Context, end activities.End) *activities
 	return &s
 }
 
+// closeRecord ends the record of a release that is refused after it has taken its fence, or may have.
+func (r *release) closeRecord(ctx workflow.Context) error {
+	if !r.recorded {
+		return nil
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if err := r.landed(ctx); err != nil {
+		return err
+	}
+	r.at(ctx, moment{next: "close the record of the safe state"})
+	return do(ctx, undoing(), "Close the record of the safe state", cluster.CloseRecord, activities.CloseRecordIn{
+		Target: r.in.Plan.Spec.Target, ReleaseID: r.in.ID, At: workflow.Now(ctx),
+	})
+}
+
 // taken is what a person could restore once the candidate has taken over, at the size that it has by now.
 func (r *release) taken() activities.SafeState {
 	s := r.safe.Promote(r.in.Image)

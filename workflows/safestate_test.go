@@ -31,8 +31,17 @@ func recorded(r *release) activities.SafeState {
 			Namespace: "shop", Traffic: r.in.Plan.Spec.Traffic, Stable: "checkout", Candidate: found.CandidateService,
 			StableSelector: found.StableSelector, CandidateSelector: found.CandidateSelector,
 			SharedSelector: found.SharedSelector, Port: 80, Testers: testers(r.in.Plan.Spec.Strategy),
+			Mirror: mirrored(r.in.Plan.Spec.Strategy),
 		},
 	}
+}
+
+// mirrored is the percentage of requests that a strategy copies before its first weight.
+func mirrored(s plan.Strategy) int {
+	if s.Canary == nil || s.Canary.Mirror == nil {
+		return 0
+	}
+	return s.Canary.Mirror.Percent
 }
 
 // testers are those that a strategy lets in before everybody else.
@@ -156,4 +165,42 @@ func TestAReleaseThatWasRescuedMeanwhileMovesNobody(t *testing.T) {
 			})
 		}
 	})
+}
+
+func TestAReleaseThatIsRefusedWithItsFenceClosesItsRecord(t *testing.T) {
+	for name, tt := range map[string]struct {
+		why  string
+		turn func(*release)
+	}{
+		"by what comes after the fence": {"which is less than one pod beside 3", func(r *release) {
+			r.in.Plan.Spec.Strategy.Canary.Steps[0].Weight = 5
+		}},
+		"by an abort, when nobody has heard that it has its fence": {"aborted by bob", func(r *release) {
+			r.fates = func(_ int, activity string) world.Fate {
+				if activity != "TakeFence" {
+					return world.Answered
+				}
+				r.env.SignalWorkflow(workflows.Abort, by("bob"))
+				return world.Unheard
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t, byPods())
+			tt.turn(r)
+			r.run().failed(workflows.Refused, tt.why)
+			require.Contains(t, r.status.Outcome, "; nothing was changed")
+			require.Equal(t, activities.EndUndone, kept(r).Ended, r.story())
+			require.Equal(t, r.in.ID, kept(r).EndedBy)
+			r.clean()
+		})
+	}
+}
+
+func TestARecordThatCannotBeClosedIsTold(t *testing.T) {
+	r := prepare(t, byPods())
+	r.in.Plan.Spec.Strategy.Canary.Steps[0].Weight = 5
+	r.world.Fail(world.CloseRecord, 0, errors.New("connection refused"))
+	r.run().failed(workflows.Refused, "its record of the safe state is left open, and to rescue by it changes nothing: ")
+	require.Empty(t, kept(r).Ended)
 }

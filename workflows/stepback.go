@@ -14,7 +14,7 @@ import (
 // the last step, to zero, is taken all the same.
 func (r *release) stepBack(ctx workflow.Context) {
 	hold := r.pace.stepBack
-	if hold == 0 {
+	if hold == 0 || r.left { // a route that was left has sent everybody back with its Service: a step would be forward
 		return
 	}
 	ctx, r.cancel = workflow.WithCancel(ctx)

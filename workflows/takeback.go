@@ -16,7 +16,11 @@ import (
 // refuse ends a release that has changed nothing.
 func (r *release) refuse(ctx workflow.Context, cause error) (Status, error) {
 	r.answerLast(ctx)
-	status, err := r.end(ctx, Refused, r.why(cause)+"; nothing was changed")
+	outcome := r.why(cause) + "; nothing was changed"
+	if err := r.closeRecord(ctx); err != nil {
+		outcome += "; its record of the safe state is left open, and to rescue by it changes nothing: " + plain(err)
+	}
+	status, err := r.end(ctx, Refused, outcome)
 	if err != nil {
 		return status, err
 	}
@@ -125,7 +129,7 @@ func (r *release) landed(ctx workflow.Context) error {
 		return nil
 	}
 	err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{
-		Summary: "Let every attempt to make " + r.tracks.Candidate + " end",
+		Summary: "Let every attempt under way end",
 	}).Get(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("let attempts end: %w", err)
@@ -136,7 +140,7 @@ func (r *release) landed(ctx workflow.Context) error {
 // removeCandidate leaves the candidate track as it was found: deleted if this release made it, else with
 // its former size and image. Requests under way get time to finish.
 func (r *release) removeCandidate(ctx workflow.Context) error {
-	if r.status.MaxWeight > 0 || r.previewed {
+	if r.status.MaxWeight > 0 || r.previewed || r.mirrored {
 		if err := r.drain(ctx); err != nil {
 			return err
 		}
@@ -148,6 +152,7 @@ func (r *release) removeCandidate(ctx workflow.Context) error {
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Candidate,
 		Target: r.in.Plan.Spec.Target, Config: r.config(),
 		DeleteDeployment: !r.tracks.CandidateExists, Finish: r.finished(ctx, activities.EndUndone),
+		Spare: &activities.Spare{Service: r.route.Stable, Selector: r.tracks.CandidateSelector},
 	}
 	if r.tracks.CandidateExists {
 		in.Replicas, in.Container, in.Image = r.tracks.CandidateReplicas, r.in.Plan.Spec.Target.Container, r.tracks.CandidateImage

@@ -66,9 +66,11 @@ func (r *release) ready(ctx workflow.Context, track string, size int32) error {
 func (r *release) match(ctx workflow.Context) error {
 	t := r.tracks
 	r.at(ctx, moment{next: t.Candidate + " has as many pods as " + t.Stable})
-	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, activities.ResizeCandidateIn{
-		Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate,
-	})
+	in := activities.ResizeCandidateIn{Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate}
+	if t.Autoscaler == "" {
+		in.Least = t.Replicas
+	}
+	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, in)
 	if err != nil {
 		return err
 	}
@@ -245,6 +247,7 @@ func (r *release) settle(ctx workflow.Context) error {
 	if !r.gateway() {
 		return ctx.Err()
 	}
+	r.left = true // from the first attempt on, nobody can tell which of the two serves everybody
 	_, err := r.serve(ctx, "take the second backend out of the route", "Leave the route with Service "+r.route.Stable+" alone",
 		activities.ShiftTrafficIn{SetTrafficWeightIn: activities.SetTrafficWeightIn{Route: r.route}})
 	if err != nil {

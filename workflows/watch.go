@@ -27,12 +27,7 @@ type judgement struct {
 
 // judge watches for the hold and goes on only with a pass, or where a person takes the place of one.
 func (r *release) judge(ctx workflow.Context, j judgement) error {
-	in := r.watchIn(ctx, j.weight, j.hold)
-	r.at(ctx, moment{
-		next: fmt.Sprintf("%s is judged at %d %%", j.what, j.weight), deadline: in.GiveUpAt,
-		atDeadline: "people are asked, if there is no verdict by then",
-	})
-	watched, ended, err := r.watch(ctx, in, fmt.Sprintf("Watch %d %% for %s", j.weight, plan.Duration(j.hold)), func() bool { return r.promoted != nil })
+	watched, ended, err := r.hold(ctx, &j)
 	if err != nil || !ended {
 		return err
 	}
@@ -47,17 +42,44 @@ func (r *release) judge(ctx workflow.Context, j judgement) error {
 		r.keep(watched)
 		return nil
 	case decide.Fail:
-		return stop("%s failed at %d %%: %s", j.what, j.weight, watched.Verdict.Reason)
+		return stop("%s failed %s: %s", j.what, r.place(j.weight), watched.Verdict.Reason)
 	case decide.Unknown:
 	}
 	return r.impatient(ctx, j, watched.Verdict)
+}
+
+// hold watches until there is a verdict, or a person says that it is enough. Where somebody else changes what the
+// release holds, a person decides first. Then what was left of the hold follows; at a weight that was kept it begins
+// anew.
+func (r *release) hold(ctx workflow.Context, j *judgement) (activities.Watched, bool, error) {
+	enough := func() bool { return r.promoted != nil }
+	in := r.watchIn(ctx, j.weight, j.hold)
+	for {
+		r.at(ctx, moment{
+			next: fmt.Sprintf("%s is judged %s", j.what, r.place(j.weight)), deadline: in.GiveUpAt,
+			atDeadline: "people are asked, if there is no verdict by then",
+		})
+		summary := fmt.Sprintf("Watch %s for %s", r.judgedBy(j.weight), plan.Duration(in.HoldUntil.Sub(in.Start)))
+		watched, ended, err := r.watch(ctx, in, summary, enough)
+		if err != nil || !ended || len(watched.Edits) == 0 {
+			return watched, ended, err
+		}
+		left := max(0, in.HoldUntil.Sub(workflow.Now(ctx)))
+		if err := r.disturbed(ctx, watched.Edits); err != nil || enough() {
+			return watched, false, err
+		}
+		if now := r.visible(); now != j.weight {
+			left, j.weight = j.hold, now
+		}
+		in = r.watchIn(ctx, j.weight, left)
+	}
 }
 
 // impatient does what the plan says about a watch that has ended without a verdict.
 func (r *release) impatient(ctx workflow.Context, j judgement, v decide.Verdict) error {
 	switch {
 	case r.limits.AfterPatience == plan.AfterPatienceRollback:
-		return stop("%s at %d %% had no verdict in time: %s", j.what, j.weight, v.Reason)
+		return stop("%s %s had no verdict in time: %s", j.what, r.place(j.weight), v.Reason)
 	case r.limits.AfterPatience == plan.AfterPatiencePromote && v.Unproven:
 		r.note(ctx, "WARNING: %s goes on unproven, as the plan says: %s", j.what, v.Reason)
 		return nil
@@ -90,15 +112,32 @@ func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bo
 		late = timer.IsReady
 	}
 	for !done() && !late() {
-		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.status.Weight, untilTold), "Watch while people decide", func() bool { return done() || late() })
+		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.visible(), untilTold), "Watch while people decide", func() bool { return done() || late() })
 		if err != nil {
 			return false, err
 		}
+		if ended && len(watched.Edits) > 0 {
+			if err := r.interrupted(ctx, watched.Edits); err != nil {
+				return false, err
+			}
+			continue
+		}
 		if ended && watched.Verdict.Outcome == decide.Fail {
-			return false, stop("failed at %d %% while people were asked: %s", r.status.Weight, watched.Verdict.Reason)
+			return false, stop("failed %s while people were asked: %s", r.place(r.status.Weight), watched.Verdict.Reason)
 		}
 	}
 	return done(), nil
+}
+
+// interrupted lets people decide about somebody else's edits while they are asked something else, which is shown
+// again afterwards.
+func (r *release) interrupted(ctx workflow.Context, edits []activities.Edit) error {
+	s := r.status
+	if err := r.disturbed(ctx, edits); err != nil {
+		return err
+	}
+	r.at(ctx, moment{next: s.Next, owner: s.Owner, deadline: s.Deadline, atDeadline: s.AtDeadline})
+	return nil
 }
 
 // measured reports whether the plan says where numbers come from.
@@ -120,7 +159,7 @@ func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) 
 		ReleaseID: r.in.ID, Analysis: r.limits, Route: r.counted(), Weight: weight, Start: now,
 		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
 		CandidateOnly: weight == 100 && r.rolls == nil, InPlace: r.rolls != nil, Reference: r.reference,
-		History: r.history, State: r.evidence,
+		History: r.history, State: r.evidence, Holding: r.holding(weight),
 	}
 }
 
@@ -167,7 +206,7 @@ func (r *release) look(ctx workflow.Context, in activities.WatchIn, summary stri
 	}
 	return start(ctx, p, summary, cluster.WatchPods, activities.WatchPodsIn{
 		Namespace: r.status.Namespace, Deployment: r.tracks.Candidate, Image: r.in.Image, Replicas: r.size,
-		Interval: r.limits.Interval, HoldUntil: in.HoldUntil, GiveUpAt: in.GiveUpAt,
+		Interval: r.limits.Interval, HoldUntil: in.HoldUntil, GiveUpAt: in.GiveUpAt, Holding: in.Holding,
 	})
 }
 

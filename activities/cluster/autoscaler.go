@@ -204,7 +204,7 @@ func (c *Client) ResizeCandidate(ctx context.Context, in activities.ResizeCandid
 	if err != nil {
 		return activities.Resized{}, Fault(err, "get Deployment "+ns+"/"+in.Candidate)
 	}
-	want, has := size(stable), replicas(candidate)
+	want, has := max(in.Least, size(stable)), replicas(candidate)
 	if has >= want {
 		return activities.Resized{Replicas: has}, nil
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
@@ -69,6 +70,38 @@ func (c *Client) keepConfigMap(ctx context.Context, s activities.SafeState, w ac
 		o.Data = fresh.Data
 		return Stamp(o, w)
 	})
+}
+
+// CloseRecord implements activities.Workloads. Whoever has taken the Lease since keeps a record of its own. A write
+// of the same release that is still under way cannot open it again: it carries an older step.
+func (c *Client) CloseRecord(ctx context.Context, in activities.CloseRecordIn) error {
+	ns, name := in.Target.Namespace, RecordName(in.Target.Deployment)
+	lease, err := c.kube.CoordinationV1().Leases(ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return unlessMissing(err, fmt.Sprintf("get Lease %s/%s", ns, name))
+	}
+	if ptr.Deref(lease.Spec.HolderIdentity, "") != in.ReleaseID {
+		return nil
+	}
+	m, err := c.kube.CoreV1().ConfigMaps(ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return unlessMissing(err, fmt.Sprintf("get ConfigMap %s/%s", ns, name))
+	}
+	s, err := activities.ParseSafeState(m.Data[safeStateKey])
+	if err != nil || s.ReleaseID != in.ReleaseID || s.Ended != "" && s.Ended != activities.EndUndone {
+		return nil //nolint:nilerr // what cannot be read is not this release's
+	}
+	s.Ended, s.EndedAt, s.EndedBy = activities.EndUndone, in.At, in.ReleaseID
+	fence := activities.Fence{Release: int64(ptr.Deref(lease.Spec.LeaseTransitions, 0)), Step: 1}
+	return c.Record(ctx, s, activities.Write{ReleaseID: in.ReleaseID, Fence: fence})
+}
+
+// unlessMissing is the fault that an error is; an object that is not there is none.
+func unlessMissing(err error, what string) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return Fault(err, what)
 }
 
 // Recalled is a record that was found.

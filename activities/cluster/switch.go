@@ -78,6 +78,9 @@ func (c *Client) RetireTrack(ctx context.Context, in activities.RetireTrackIn) e
 	if err := c.inherited(ctx, in); err != nil {
 		return err
 	}
+	if err := c.spared(ctx, in); err != nil {
+		return err
+	}
 	config, err := c.lastConfig(ctx, in)
 	if err != nil {
 		return err
@@ -153,6 +156,24 @@ func (c *Client) inherited(ctx context.Context, in activities.RetireTrackIn) err
 	// Its owner may have scaled it down since; to nothing is no taking over.
 	if n, want := d.Status.AvailableReplicas, max(1, min(h.Replicas, replicas(d))); n < want {
 		return fmt.Errorf("%s: of Deployment %s, which took over from it, %d of %d pods are ready", what, h.Deployment, n, want)
+	}
+	return nil
+}
+
+// spared tells that the root Service leads to the track that is to go. A release turns it away first, so somebody
+// else has turned it back.
+func (c *Client) spared(ctx context.Context, in activities.RetireTrackIn) error {
+	s := in.Spare
+	if s == nil {
+		return nil
+	}
+	root, err := c.service(ctx, in.Namespace, s.Service)
+	if err != nil {
+		return err
+	}
+	if root != nil && maps.Equal(root.Spec.Selector, s.Selector) {
+		return fault.New(fault.Edited, "retire Deployment %s/%s: Service %s selects its pods, so that it serves; it is left as it is",
+			in.Namespace, in.Deployment, s.Service)
 	}
 	return nil
 }

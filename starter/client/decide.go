@@ -114,6 +114,8 @@ func overtaken(d Decision, now workflows.Status) error {
 		return &LateError{fmt.Sprintf("release %s is over; the newest release of %s is %s", seen.Release, d.Lane, now.ID)}
 	case seen.Release != "" && now.Phase.Ended():
 		return &LateError{fmt.Sprintf("release %s has ended already: %s: %s", now.ID, now.Phase, now.Outcome)}
+	case seen.Where != "" && now.Where() != seen.Where && (d.Command == workflows.Promote || d.Command == workflows.Override):
+		return &LateError{fmt.Sprintf("release %s has gone on from %s to %s meanwhile: look again; next: %s", now.ID, seen.Where, now.Where(), now.Next)}
 	case seen.Where != "" && now.Where() != seen.Where && workflows.NeedsStatement(d.Command):
 		return &LateError{fmt.Sprintf("that question has been answered, or its time is over: release %s is at %s by now; next: %s", now.ID, now.Where(), now.Next)}
 	}

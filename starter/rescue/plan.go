@@ -167,6 +167,12 @@ func (p planning) route(o split.Object) Action {
 	switch now := p.found.Route; {
 	case now == nil:
 		a.Text = fmt.Sprintf("%s %s is gone: bring it back from where you keep it", o.Kind, o.Name)
+	case now.Copied != "":
+		a.Text = fmt.Sprintf("%s %s sends copies of %s of requests to %s: send none", o.Kind, o.Name, now.Copied, t.Candidate)
+		a.ByHand = []string{p.kubectl("%s", now.Undo)}
+		if now.Clear != "" {
+			a.ByHand = append(a.ByHand, p.kubectl("%s", now.Clear))
+		}
 	case !now.Shared:
 		a.Text, a.Needed = fmt.Sprintf("%s %s sends nothing to %s", o.Kind, o.Name, t.Candidate), false
 	default:

@@ -173,6 +173,16 @@ func TestPlan(t *testing.T) {
 			want: all(stableOK, serviceOK, shifted, verifyService, verifyRoute,
 				"do close preview: HTTPRoute checkout-preview sends testers to checkout-green: delete it", "   kubectl -n shop delete httproute/checkout-preview", kept),
 		},
+		"copies of requests are taken out of the route, and what makes them goes": {
+			found: func(f *rescue.Found) {
+				f.Route.Shared, f.Route.Share, f.Route.Copied = false, "0 %", "100 %"
+				f.Route.Undo, f.Route.Clear = "patch httproute/checkout --type=json -p '[]'", "delete traefikservice/checkout-mirror"
+			},
+			want: all(stableOK, serviceOK,
+				"do shift route: HTTPRoute checkout sends copies of 100 % of requests to checkout-green: send none",
+				"   kubectl -n shop patch httproute/checkout --type=json -p '[]'", "   kubectl -n shop delete traefikservice/checkout-mirror",
+				verifyService, verifyRoute, previewOK, kept),
+		},
 		"a service without a router is switched back by its selector alone": {
 			safe:  func(s *activities.SafeState) { s.Route.Traffic = plan.Traffic{Service: &plan.Selector{}} },
 			found: func(f *rescue.Found) { f.Selector, f.Route = green, nil },

@@ -121,7 +121,7 @@ func (c Config) secret(name string) (string, error) {
 // senders are those that are taken, each with its secrets. A sender without one is refused.
 func (c Config) senders() (map[string]sender.Sender, error) {
 	kinds := map[string]func(sender.Secrets) sender.Sender{
-		plan.SenderGitHub:      func(s sender.Secrets) sender.Sender { return sender.GitHub{Secrets: s} },
+		plan.SenderGitHub:      func(s sender.Secrets) sender.Sender { return sender.GitHub{Secrets: s, API: c.GitHubAPI} },
 		plan.SenderGitLab:      func(s sender.Secrets) sender.Sender { return sender.GitLab{Secrets: s} },
 		plan.SenderBitbucket:   func(s sender.Secrets) sender.Sender { return sender.Bitbucket{Secrets: s} },
 		plan.SenderGeneric:     func(s sender.Secrets) sender.Sender { return sender.Generic{Secrets: s} },

@@ -101,7 +101,7 @@ func New(c Config, w World) (*Server, error) {
 	if err := s.plans.Load(); err != nil {
 		return nil, fmt.Errorf("%w; set SLIPWAY_PLANS", err)
 	}
-	s.desk = intake.New(s.plans, w.Temporal, w.Now, func(service, id string) string { return c.PublicURL + "/api/v1/releases/" + service + "/" + id })
+	s.desk = intake.New(s.plans, w.Temporal, w.Now, s.link)
 	s.metrics = newMetrics(s.plans)
 	if s.missed, err = newMissing(s); err != nil {
 		return nil, err
@@ -110,6 +110,11 @@ func New(c Config, w World) (*Server, error) {
 		Releases: w.Temporal, Plans: s.plans, Desk: s.desk, Tokens: tokens, Jobs: jobs, Logger: w.Logger, Look: look, Stop: s.stopped,
 	})
 	return s, nil
+}
+
+// link is where people see a release.
+func (s *Server) link(service, id string) string {
+	return s.config.PublicURL + "/api/v1/releases/" + service + "/" + id
 }
 
 // routes are all there is to ask.

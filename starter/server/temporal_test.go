@@ -22,10 +22,12 @@ type temporal struct {
 	statuses map[string]workflows.Status
 	places   map[string]workflows.Place
 	told     []string
+	// newest are the releases that are found without an ID, by their lane.
+	newest map[client.Lane]workflows.Status
 }
 
 func newTemporal() *temporal {
-	return &temporal{begun: map[string]client.Request{}, statuses: map[string]workflows.Status{}, places: map[string]workflows.Place{}}
+	return &temporal{begun: map[string]client.Request{}, statuses: map[string]workflows.Status{}, places: map[string]workflows.Place{}, newest: map[client.Lane]workflows.Status{}}
 }
 
 var errAway = errors.New("no connection")
@@ -65,6 +67,9 @@ func (f *temporal) Find(ctx context.Context, l client.Lane, id string) (workflow
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if s, ok := f.newest[l]; ok && id == "" {
+		return s, nil, nil
+	}
 	if p, ok := f.places[id]; ok {
 		return workflows.Status{}, &p, nil
 	}
@@ -105,6 +110,13 @@ func (f *temporal) set(id string, p workflows.Phase) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.statuses[id] = workflows.Status{ID: id, Phase: p}
+}
+
+// serve makes a release the newest one of a lane.
+func (f *temporal) serve(l client.Lane, s workflows.Status) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.newest[l] = s
 }
 
 func (f *temporal) commands() []string {

@@ -72,7 +72,7 @@ func (s *Server) take(ctx context.Context, from sender.Sender, d sender.Delivery
 	var out Taken
 	var first error
 	for _, e := range events {
-		receipts, err := s.desk.Event(ctx, e, maxAge)
+		receipts, err := s.hand(ctx, e, maxAge)
 		out.Releases = append(out.Releases, receipts...)
 		if first == nil || unavailable(err) { // of several, the one that is worth another delivery counts
 			first = err
@@ -82,6 +82,14 @@ func (s *Server) take(ctx context.Context, from sender.Sender, d sender.Delivery
 		first = nil // one of several tags is enough
 	}
 	return out, events[0].Event, first
+}
+
+// hand gives an event to who decides about it.
+func (s *Server) hand(ctx context.Context, e sender.Event, maxAge time.Duration) ([]intake.Receipt, error) {
+	if e.Review != nil {
+		return s.review(ctx, e)
+	}
+	return s.desk.Event(ctx, e, maxAge)
 }
 
 func unavailable(err error) bool {

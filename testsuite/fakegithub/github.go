@@ -24,21 +24,26 @@ type GitHub struct {
 	deliveries  []*Delivery
 	deployments []*Deployment
 	statuses    []*CommitStatus
+	apps        map[string]*app
+	jobs        []*Job
 }
 
 // New makes one without hooks and deployments.
 func New(token string, now func() time.Time) *GitHub {
-	g := &GitHub{Token: token, Now: now, mux: http.NewServeMux(), hooks: map[int64]*Hook{}}
+	g := &GitHub{Token: token, Now: now, mux: http.NewServeMux(), hooks: map[int64]*Hook{}, apps: map[string]*app{}}
 	for pattern, handle := range map[string]http.HandlerFunc{
-		"GET /repos/{owner}/{repo}/hooks/{hook}/deliveries":                      g.listDeliveries,
-		"GET /repos/{owner}/{repo}/hooks/{hook}/deliveries/{delivery}":           g.getDelivery,
-		"POST /repos/{owner}/{repo}/hooks/{hook}/deliveries/{delivery}/attempts": g.redeliver,
-		"POST /repos/{owner}/{repo}/deployments":                                 g.createDeployment,
-		"GET /repos/{owner}/{repo}/deployments":                                  g.listDeployments,
-		"POST /repos/{owner}/{repo}/deployments/{deployment}/statuses":           g.createDeploymentStatus,
-		"GET /repos/{owner}/{repo}/deployments/{deployment}/statuses":            g.listDeploymentStatuses,
-		"POST /repos/{owner}/{repo}/statuses/{sha}":                              g.createCommitStatus,
-		"GET /repos/{owner}/{repo}/commits/{sha}/statuses":                       g.listCommitStatuses,
+		"GET /repos/{owner}/{repo}/hooks/{hook}/deliveries":                        g.listDeliveries,
+		"GET /repos/{owner}/{repo}/hooks/{hook}/deliveries/{delivery}":             g.getDelivery,
+		"POST /repos/{owner}/{repo}/hooks/{hook}/deliveries/{delivery}/attempts":   g.redeliver,
+		"POST /repos/{owner}/{repo}/deployments":                                   g.createDeployment,
+		"GET /repos/{owner}/{repo}/deployments":                                    g.listDeployments,
+		"POST /repos/{owner}/{repo}/deployments/{deployment}/statuses":             g.createDeploymentStatus,
+		"GET /repos/{owner}/{repo}/deployments/{deployment}/statuses":              g.listDeploymentStatuses,
+		"POST /repos/{owner}/{repo}/statuses/{sha}":                                g.createCommitStatus,
+		"GET /repos/{owner}/{repo}/commits/{sha}/statuses":                         g.listCommitStatuses,
+		"POST /app/installations/{installation}/access_tokens":                     g.issueToken,
+		"GET /repos/{owner}/{repo}/actions/runs/{run}/pending_deployments":         g.listPending,
+		"POST /repos/{owner}/{repo}/actions/runs/{run}/deployment_protection_rule": g.answerJob,
 	} {
 		g.mux.HandleFunc(pattern, handle)
 	}
@@ -47,7 +52,7 @@ func New(token string, now func() time.Time) *GitHub {
 
 // ServeHTTP answers as api.github.com does.
 func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "Bearer "+g.Token {
+	if !g.admits(r) {
 		fail(w, http.StatusUnauthorized, "Bad credentials")
 		return
 	}

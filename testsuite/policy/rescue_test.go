@@ -77,7 +77,7 @@ func usedByRescue(t *testing.T) map[string][]string {
 	safe := activities.SafeState{
 		Version: 1, Target: plan.Target{Namespace: "shop", Deployment: "checkout", Service: "checkout"},
 		Tracks: activities.Tracks{Stable: "checkout", StableImage: "old", StableSelector: labels, Candidate: "checkout-green", CandidateService: "checkout-green", Replicas: 1},
-		Route:  activities.Route{Namespace: "shop", Stable: "checkout", Candidate: "checkout-green", StableSelector: labels},
+		Route:  activities.Route{Namespace: "shop", Stable: "checkout", Candidate: "checkout-green", StableSelector: labels, Mirror: 100},
 	}
 	r := rescue.New(kube, objects, activities.Clock{Now: time.Now, After: func(time.Duration) <-chan time.Time { return time.After(0) }}, 0)
 	_, err := r.Recall(ctx, "shop", "checkout")

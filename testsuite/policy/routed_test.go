@@ -34,7 +34,11 @@ func teams() []string {
 	return []string{
 		`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute` + route,
 		`{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute` + route,
+		`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: public, namespace: shop}, spec: {gatewayClassName: mirrors}}`,
+		`{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: mirrors}, status: {supportedFeatures: [
+			{name: HTTPRouteRequestMirror}, {name: HTTPRouteRequestPercentageMirror}]}}`,
 		`{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: checkout, namespace: shop}, spec: {weighted: {services: [{name: checkout}]}}}`,
+		`{apiVersion: v1, kind: Service, metadata: {name: checkout-green, namespace: shop}, spec: {clusterIP: 10.0.0.9}}`,
 		`{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: nginx}, spec: {controller: k8s.io/ingress-nginx}}`,
 		`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: checkout, namespace: shop}, spec: {ingressClassName: nginx,
 			rules: [{host: a, http: {paths: [{path: /, backend: {service: {name: checkout}}}]}}]}}`,
@@ -49,6 +53,7 @@ func left() []string {
 	return []string{
 		`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, ` + meta + `checkout-preview}}`,
 		`{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, ` + meta + `checkout-preview}}`,
+		`{apiVersion: traefik.io/v1alpha1, kind: TraefikService, ` + meta + `checkout-mirror}}`,
 		`{apiVersion: networking.k8s.io/v1, kind: Ingress, ` + meta + `checkout-canary}}`,
 		`{apiVersion: networking.istio.io/v1, kind: DestinationRule, ` + meta + `checkout-green}}`,
 	}
@@ -86,6 +91,7 @@ func shifts(t *testing.T, all activities.Routers, route activities.Route, w acti
 		_, err = r.Verify(ctx, route, weight)
 		require.NoError(t, err)
 	}
+	copies(t, r, route, w)
 	p, ok := r.(activities.Previewer)
 	if !ok {
 		return
@@ -98,4 +104,21 @@ func shifts(t *testing.T, all activities.Routers, route activities.Route, w acti
 	_, err = p.VerifyPreview(ctx, route)
 	require.NoError(t, err)
 	require.NoError(t, p.ClosePreview(ctx, preview))
+}
+
+// copies calls everything by which requests are copied.
+func copies(t *testing.T, r activities.Router, route activities.Route, w activities.Write) {
+	t.Helper()
+	m, ok := r.(activities.Mirrorer)
+	if !ok || route.Traffic.RefusesMirror() != "" {
+		return
+	}
+	route.Mirror = 50
+	require.NoError(t, m.ReadMirror(t.Context(), route))
+	for _, percent := range []int{50, 50, 0} { // one creates, the other updates
+		require.NoError(t, m.SetMirror(t.Context(), activities.MirrorIn{Write: w, Route: route, Percent: percent}))
+		settled, err := m.VerifyMirror(t.Context(), route, percent)
+		require.NoError(t, err)
+		require.True(t, settled.Settled, settled.Reason)
+	}
 }

@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type oracle struct {
 	// fences are the newest writes, by object.
 	fences map[string]activities.Fence
 	moves  []move
+	// shares are how many percent of all requests reach the goal, from one write to the next.
+	shares []share
 	passes []pass
 	// edited are the edits by hand that had an effect, with their times.
 	edited map[string]time.Time
@@ -50,6 +53,12 @@ type move struct {
 	at time.Time
 	// from and to are the shares of requests that the goal gets.
 	from, to int
+}
+
+// share of the goal from a moment on.
+type share struct {
+	at      time.Time
+	percent int
 }
 
 // pass is a verdict that lets a weight rise.
@@ -92,18 +101,16 @@ func (o *oracle) saw(s sight) {
 	o.order(s)
 	first, second := o.world.Sides()
 	m := move{sight: s, at: o.now(), from: o.share(s.before), to: o.share(s.after)}
+	o.shares = append(o.shares, share{m.at, m.to})
 	had, has := s.before.Tracks[second], s.after.Tracks[second]
 	made := s.op != world.Retire && has.Image == o.goal && (had.Image != o.goal || has.Size > had.Size) && s.object == second
-	opened := s.after.Preview && !s.before.Preview
+	opened := s.after.Preview && !s.before.Preview || s.after.Mirror > s.before.Mirror
 	shrunk := s.after.Tracks[first].Size < s.before.Tracks[first].Size
-	if m.to > m.from || made || opened || shrunk {
+	if m.to > m.from || made || opened || shrunk || s.op == world.TakeBack && !cmp.Equal(s.before, s.after) {
 		o.moves = append(o.moves, m)
 	}
 	if s.after.Weight > s.before.Weight && has.Image != o.goal && !s.late && o.now().Sub(o.edited[EditImage]) > grace {
 		o.violate("I12", "weight %d for %s, which runs %s", s.after.Weight, second, has.Image)
-	}
-	if at, ok := o.edited[EditWeight]; ok && m.to > m.from && s.scheduled.After(at) && s.op == world.SetWeight {
-		o.violate("I14", "somebody's weight was overwritten by %d", s.after.Weight)
 	}
 }
 
@@ -173,31 +180,34 @@ func (o *oracle) judge(r run) {
 		if !r.stopped.IsZero() && m.scheduled.After(r.stopped) && (!r.cancelled || r.status.Phase != workflows.Promoted) {
 			o.violate("I10", "%s of step %d began after the abort at %s", m.op, m.write.Fence.Step, r.stopped.Sub(o.began))
 		}
-		if m.to <= m.from || last != nil && m.write.Fence == last.write.Fence {
+		o.unasked(r, m)
+		// After an edit, what a release has had before is no rise.
+		if m.op == world.TakeBack || m.to <= m.from || last != nil && m.to <= last.to {
+			continue
+		}
+		if last != nil && m.write.Fence == last.write.Fence {
 			continue
 		}
 		if last != nil && o.hold() > 0 && !said(workflows.Promote, o.began) {
 			o.licensed(r, last, m, said(workflows.Approve, last.at))
 		}
+		if last != nil && o.world.ConfirmsFrom > 0 && m.at.Sub(o.began) < confirms {
+			o.violate("I13", "%d %% after %d %% before the other system had said yes", m.to, last.to)
+		}
 		if b := o.way.plan.Spec.Strategy.BlueGreen; last == nil && b != nil && b.Gate != nil && !said(workflows.Approve, o.began) && !said(workflows.Promote, o.began) {
 			o.violate("I13", "everybody was sent to the candidate without an approval")
+		}
+		if c := o.way.plan.Spec.Strategy.Canary; last == nil && c != nil && c.Mirror != nil && !o.way.undoes &&
+			!said(workflows.Approve, o.began) && !said(workflows.Promote, o.began) && !o.passed(r.id, m.at) {
+			o.violate("I13", "%d %% before the copies had a pass", m.to)
 		}
 		last = m
 	}
 }
 
-// licensed flags a rise that nothing had allowed, or that came too soon.
-func (o *oracle) licensed(r run, last, m *move, approved bool) {
-	ok := approved
-	for _, p := range o.passes {
-		ok = ok || p.run == r.id && !p.began.Before(last.at) && p.at.Before(m.at)
-	}
-	if !ok {
-		o.violate("I13", "%d %% after %d %% without a pass", m.to, last.to)
-	}
-	if d := m.at.Sub(last.at); !approved && d < o.hold() {
-		o.violate("I13", "%d %% after %d %% when %s had been watched of %s", m.to, last.to, d, o.hold())
-	}
+// passed reports whether a release has had a pass before a moment.
+func (o *oracle) passed(run string, before time.Time) bool {
+	return slices.ContainsFunc(o.passes, func(p pass) bool { return p.run == run && p.at.Before(before) })
 }
 
 // settled looks at what is left behind when nothing is under way any more.
@@ -218,13 +228,15 @@ func (o *oracle) settled(runs []run) {
 	default:
 		o.same("a release that was taken back", o.before, after)
 	}
-	// A release that was refused has changed nothing, so its record says how things are.
-	last := runs[len(runs)-1].status.Phase
-	if safe := o.world.SafeState(); safe != nil && !needs && safe.Ended == "" && last != workflows.Refused {
+	if safe := o.world.SafeState(); safe != nil && !needs && safe.Ended == "" {
 		o.violate("I5", "the record of the safe state was left open")
 	}
 	for _, v := range o.world.Violations() {
-		o.wrong = append(o.wrong, "I2 at "+v)
+		promise := "I2"
+		if strings.Contains(v, " after requests were sent to it") {
+			promise = "I7"
+		}
+		o.wrong = append(o.wrong, promise+" at "+v)
 	}
 }
 
@@ -245,7 +257,7 @@ func (o *oracle) safe(s world.State) {
 	default:
 		reached[s.Serving] = true
 	}
-	if s.Weight > 0 || s.Preview {
+	if s.Weight > 0 || s.Preview || s.Mirror > 0 {
 		reached[second] = true
 	}
 	for track := range reached {

@@ -18,6 +18,16 @@ type way struct {
 	world    func() *world.World
 	// image that serves everything when it has gone well; undoes says that it is the former one.
 	undoes bool
+	// refused: preflight says no, after it has taken the fence.
+	refused bool
+}
+
+// end of a release by it that nothing disturbs.
+func (w way) end() workflows.Phase {
+	if w.refused {
+		return workflows.Refused
+	}
+	return workflows.Promoted
 }
 
 func seconds(n float64) plan.Duration { return plan.Duration(n * float64(time.Second)) }
@@ -75,6 +85,18 @@ func rolling() plan.Plan {
 	})
 }
 
+// confirms is when the other system says yes.
+const confirms = 14 * time.Second
+
+// confirmed has a gate of another system after its first step.
+func confirmed() plan.Plan {
+	return changed(canary(), func(p *plan.Plan) {
+		p.Spec.Strategy.Canary.Steps[0].Gate = &plan.Gate{
+			Within: seconds(60), Confirm: &plan.Confirm{URL: "http://gate.example/check", Every: seconds(1)},
+		}
+	})
+}
+
 // unmeasured takes the metrics out of a plan.
 func unmeasured(p *plan.Plan) { p.Spec.Analysis.Source = plan.Source{} }
 
@@ -91,6 +113,9 @@ func ways() map[string]way {
 	add("canary with testers", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Strategy.Canary.Testers = &plan.Testers{Cookie: &plan.Cookie{Name: "canary", Value: "always"}}
 	}))
+	add("canary with a mirror", changed(canary(), func(p *plan.Plan) {
+		p.Spec.Strategy.Canary.Mirror = &plan.Mirror{Percent: 100, Hold: seconds(6)}
+	}))
 	add("canary sized for its weight", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Sizing = plan.SizingWeight }))
 	add("canary by pods", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}}
@@ -99,6 +124,15 @@ func ways() map[string]way {
 	}))
 	add("canary that steps back", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.StepBack = seconds(3) }))
 	add("canary that settles by return", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Settle = plan.SettleReturn }))
+	out["canary that another system lets go on"] = way{plan: confirmed(), workflow: "Canary", world: func() *world.World {
+		w := world.New()
+		w.ConfirmsFrom = confirms
+		return w
+	}}
+	out["canary that is refused with its fence"] = way{plan: changed(canary(), func(p *plan.Plan) {
+		p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}} // of four pods, none is 10 %
+		unmeasured(p)
+	}), workflow: "Canary", world: world.New, refused: true}
 	add("blue-green", blueGreen())
 	add("blue-green with a gate", changed(blueGreen(), func(p *plan.Plan) {
 		p.Spec.Strategy.BlueGreen.Preview, p.Spec.Strategy.BlueGreen.Gate = nil, &plan.Gate{Quorum: 1, Within: seconds(20)}

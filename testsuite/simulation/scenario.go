@@ -49,6 +49,8 @@ type Deed struct {
 	// Edit by hand; By is its number.
 	Edit string `json:"edit,omitempty"`
 	By   int    `json:"by,omitempty"`
+	// Answer is what another person says to a release that asks what becomes of the edit; empty: nothing.
+	Answer string `json:"answer,omitempty"`
 }
 
 // What people do beside the commands of a release.
@@ -56,8 +58,13 @@ const (
 	Cancel     = "cancel"
 	EditWeight = "weight"
 	EditImage  = "image"
-	EditSize   = "size"
+	// EditSize scales stable up, EditSmaller down.
+	EditSize    = "size"
+	EditSmaller = "smaller"
 )
+
+// usual is how long pods take where nothing is disturbed.
+const usual = 2 * time.Second
 
 // rare reports one in n.
 func rare(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
@@ -87,7 +94,12 @@ func Generate(seed uint64, all []Target) Scenario {
 		s.People = append(s.People, Deed{At: within(r, long), Command: workflows.Abort})
 	}
 	if t.backwards[s.Way] {
-		s.People = append(s.People, Deed{At: long*2/3 + within(r, 2*time.Second), Command: workflows.Abort})
+		took := t.took[s.Way] // one that is faster than that would have ended before
+		s.Ready = max(s.Ready, usual)
+		s.People = append(s.People, Deed{At: took*2/3 + within(r, min(2*time.Second, took/6)), Command: workflows.Abort})
+	}
+	if t.disputed[s.Way] {
+		s.People = append(s.People, dispute(long))
 	}
 	if r.IntN(3) < 2 { // mostly one fault alone, which is then met for sure
 		return s
@@ -105,7 +117,7 @@ func Generate(seed uint64, all []Target) Scenario {
 		s.Losses = append(s.Losses, losses(r, long))
 	}
 	if rare(r, 4) {
-		s.People = append(s.People, Deed{At: within(r, long), Edit: pick(r, EditWeight, EditImage, EditSize), By: r.IntN(5)})
+		s.People = append(s.People, edit(r, long))
 	}
 	switch {
 	case rare(r, 4):
@@ -116,6 +128,13 @@ func Generate(seed uint64, all []Target) Scenario {
 		s.Second = within(r, long)
 	}
 	return s
+}
+
+func edit(r *rand.Rand, long time.Duration) Deed {
+	return Deed{
+		At: within(r, long), Edit: pick(r, EditWeight, EditImage, EditSize, EditSmaller), By: r.IntN(5),
+		Answer: pick(r, "", workflows.EditsKeep, workflows.EditsTakeBack),
+	}
 }
 
 func command(r *rand.Rand, long time.Duration) Deed {
@@ -148,10 +167,20 @@ type Target struct {
 	// that use it on the way back alone.
 	uses      map[string]int
 	backwards map[string]bool
-	took      map[string]time.Duration
+	// disputed are the plans that use it when somebody has changed something, and a person wants it back.
+	disputed map[string]bool
+	took     map[string]time.Duration
 }
 
-func (t Target) long(way string) time.Duration { return max(10*time.Second, t.took[way]) }
+// dispute is an edit that is taken back.
+func dispute(long time.Duration) Deed {
+	return Deed{At: long / 3, Edit: EditSmaller, Answer: workflows.EditsTakeBack}
+}
+
+func (t Target) long(way string) time.Duration { return long(t.took[way]) }
+
+// long is the time in which things happen to a release that takes so long.
+func long(took time.Duration) time.Duration { return max(10*time.Second, took) }
 
 func (t Target) fault(r *rand.Rand, way string) Fault {
 	n := t.uses[way]

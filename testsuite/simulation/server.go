@@ -23,8 +23,9 @@ type server struct {
 	worker *testsuite.TestActivityEnvironment
 	// returns are what the activities return, by name; nil for one that returns nothing.
 	returns map[string]reflect.Type
-	// counts is how often an activity was scheduled.
+	// counts is how often an activity was scheduled, tasks all of them.
 	counts  map[string]int
+	tasks   []*task
 	running []*attempt
 	// present is the attempt that runs now.
 	present *attempt

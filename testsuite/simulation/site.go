@@ -5,15 +5,11 @@ package simulation
 import (
 	"context"
 	"hash/fnv"
-	"math"
 	"strconv"
 	"time"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/testsuite/world"
-	"github.com/slipwayhq/slipway/workflows/decide"
-	"github.com/slipwayhq/slipway/workflows/decide/judge"
-	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // site is the world as activities reach it: every call may go wrong on its way.
@@ -205,7 +201,12 @@ func (s *site) Inspect(ctx context.Context, in activities.InspectTargetIn) (acti
 
 // TakeFence implements activities.Workloads.
 func (s *site) TakeFence(ctx context.Context, in activities.TakeFenceIn) (int64, error) {
-	return through(ctx, s, deed{op: world.TakeFence}, func() (int64, error) { return s.world.TakeFence(ctx, in) })
+	return through(ctx, s, deed{op: world.TakeFence, creates: true}, func() (int64, error) { return s.world.TakeFence(ctx, in) })
+}
+
+// CloseRecord implements activities.Workloads.
+func (s *site) CloseRecord(ctx context.Context, in activities.CloseRecordIn) error {
+	return nothing(ctx, s, deed{op: world.CloseRecord}, func() error { return s.world.CloseRecord(ctx, in) })
 }
 
 // DeployCandidate implements activities.Workloads.
@@ -265,51 +266,6 @@ func (s *site) HandBack(ctx context.Context, in activities.HandBackIn) error {
 	return nothing(ctx, s, d, func() error { return s.world.HandBack(ctx, in) })
 }
 
-// router is one kind of traffic shifting at a site.
-type router struct {
-	*site
-	activities.Router
-	object string
-}
-
-// Read implements activities.Router.
-func (r router) Read(ctx context.Context, route activities.Route) (int, error) {
-	return through(ctx, r.site, deed{op: world.ReadRoute}, func() (int, error) { return r.Router.Read(ctx, route) })
-}
-
-// Set implements activities.Router.
-func (r router) Set(ctx context.Context, in activities.SetTrafficWeightIn) error {
-	d := deed{op: world.SetWeight, object: r.object, write: in.Write}
-	return nothing(ctx, r.site, d, func() error { return r.Router.Set(ctx, in) })
-}
-
-// Verify implements activities.Router.
-func (r router) Verify(ctx context.Context, route activities.Route, weight int) (activities.Settled, error) {
-	return through(ctx, r.site, deed{op: world.Verify}, func() (activities.Settled, error) { return r.Router.Verify(ctx, route, weight) })
-}
-
-// ReadPreview implements activities.Previewer.
-func (r router) ReadPreview(ctx context.Context, route activities.Route) error {
-	return nothing(ctx, r.site, deed{op: world.ReadPreview}, func() error { return r.world.ReadPreview(ctx, route) })
-}
-
-// VerifyPreview implements activities.Previewer.
-func (r router) VerifyPreview(ctx context.Context, route activities.Route) (activities.Settled, error) {
-	return through(ctx, r.site, deed{op: world.Verify}, func() (activities.Settled, error) { return r.world.VerifyPreview(ctx, route) })
-}
-
-// OpenPreview implements activities.Previewer.
-func (r router) OpenPreview(ctx context.Context, in activities.PreviewIn) error {
-	d := deed{op: world.Preview, object: thePreview, write: in.Write, creates: true}
-	return nothing(ctx, r.site, d, func() error { return r.world.OpenPreview(ctx, in) })
-}
-
-// ClosePreview implements activities.Previewer.
-func (r router) ClosePreview(ctx context.Context, in activities.PreviewIn) error {
-	d := deed{op: world.Preview, object: thePreview, write: in.Write}
-	return nothing(ctx, r.site, d, func() error { return r.world.ClosePreview(ctx, in) })
-}
-
 // begun is the one call of an activity whose requests are sent side by side, see Get.
 func (s *site) begun(ctx context.Context, a *attempt) error {
 	if a.name != applyLoad {
@@ -333,41 +289,4 @@ func (s *site) Get(ctx context.Context, in activities.Request) (activities.Answe
 // Post implements activities.Prober.
 func (s *site) Post(ctx context.Context, in activities.Request) (activities.Answer, error) {
 	return through(ctx, s, deed{op: world.Confirm}, func() (activities.Answer, error) { return world.Prober{World: s.world}.Post(ctx, in) })
-}
-
-// metrics is Prometheus at a site.
-type metrics struct{ *site }
-
-// Check implements activities.Source.
-func (m metrics) Check(ctx context.Context, a plan.Analysis, route activities.Route) (judge.History, error) {
-	return through(ctx, m.site, deed{op: world.Check}, func() (judge.History, error) { return world.Metrics{World: m.world}.Check(ctx, a, route) })
-}
-
-// Read implements activities.Source.
-func (m metrics) Read(ctx context.Context, in activities.ReadIn) (activities.Reading, error) {
-	out, err := through(ctx, m.site, deed{op: world.Measure}, func() (activities.Reading, error) { return world.Metrics{World: m.world}.Read(ctx, in) })
-	if err != nil {
-		return activities.Reading{}, err
-	}
-	switch m.air() {
-	case Empty, Stale:
-		out.Ticks = nil
-	case NaN:
-		none := decide.Counts{Requests: math.NaN(), Errors: math.NaN()}
-		for i := range out.Ticks {
-			out.Ticks[i].Stable, out.Ticks[i].Candidate = none, none
-		}
-	case Gone, Half, Conflicts, Throttled, Heavy:
-	}
-	return out, nil
-}
-
-// air is the weather of the numbers.
-func (m metrics) air() Weather {
-	for _, spell := range m.scenario.Spells {
-		if now := m.now().Sub(m.oracle.began); spell.Metrics && now >= spell.From && now < spell.From+spell.For {
-			return spell.Weather
-		}
-	}
-	return ""
 }

@@ -14,52 +14,74 @@ import (
 
 // Undisturbed is a scenario in which nothing goes wrong.
 func Undisturbed(way string) Scenario {
-	return Scenario{Way: way, Ready: 2 * time.Second, Settle: 700 * time.Millisecond, Interval: 2 * time.Second}
+	return Scenario{Way: way, Ready: usual, Settle: 700 * time.Millisecond, Interval: 2 * time.Second}
 }
 
 // Targets are all pairs of an activity that a release uses, in a good end or in a bad one, and a kind of
 // fault. It fails when an undisturbed release breaks a promise.
 func Targets() ([]Target, error) {
-	uses, took := map[string]map[string]int{}, map[string]time.Duration{}
-	backwards := map[string]map[string]bool{}
+	found := map[string]*Target{}
+	took := map[string]time.Duration{}
 	for _, name := range slices.Sorted(maps.Keys(ways())) {
-		good := Run(Undisturbed(name))
-		if len(good.Violations) > 0 || good.Phases[0] != workflows.Promoted {
-			return nil, fmt.Errorf("an undisturbed %s ended as %v: %s\n%s", name, good.Phases, strings.Join(good.Violations, "\n"), good.Story)
+		good, err := tried(Undisturbed(name), "an undisturbed", ways()[name].end())
+		if err != nil {
+			return nil, err
 		}
 		took[name] = good.Took
-		s := Undisturbed(name)
-		s.People = []Deed{{At: good.Took * 2 / 3, Command: workflows.Abort}}
-		undone := Run(s)
-		if len(undone.Violations) > 0 {
-			return nil, fmt.Errorf("an aborted %s ended as %v: %s\n%s", name, undone.Phases, strings.Join(undone.Violations, "\n"), undone.Story)
+		back, disputed := Undisturbed(name), Undisturbed(name)
+		back.People = []Deed{{At: good.Took * 2 / 3, Command: workflows.Abort}}
+		disputed.People = []Deed{dispute(long(good.Took))}
+		undone, err := tried(back, "an aborted", "")
+		if err != nil {
+			return nil, err
 		}
-		for _, r := range []Result{good, undone} {
-			for activity, n := range r.Uses {
-				if uses[activity] == nil {
-					uses[activity] = map[string]int{}
-				}
-				if uses[activity][name] == 0 { // on the way back only, if not in the good release
-					uses[activity][name] = n
-				}
-			}
+		takenBack, err := tried(disputed, "an edited", "")
+		if err != nil {
+			return nil, err
 		}
-		for activity := range undone.Uses {
-			if backwards[activity] == nil {
-				backwards[activity] = map[string]bool{}
-			}
-			backwards[activity][name] = good.Uses[activity] == 0
+		note(found, name, good, func(*Target) map[string]bool { return map[string]bool{} })
+		note(found, name, undone, func(t *Target) map[string]bool { return t.backwards })
+		if takenBack.Uses[takeEditsBack] > 0 {
+			takenBack.Uses = map[string]int{takeEditsBack: takenBack.Uses[takeEditsBack]}
+			note(found, name, takenBack, func(t *Target) map[string]bool { return t.disputed })
 		}
 	}
 	var out []Target
-	for _, activity := range slices.Sorted(maps.Keys(uses)) {
+	for _, activity := range slices.Sorted(maps.Keys(found)) {
 		for _, k := range Kinds() {
-			out = append(out, Target{
-				Activity: activity, Kind: k, Ways: slices.Sorted(maps.Keys(uses[activity])), uses: uses[activity], took: took, backwards: backwards[activity],
-			})
+			t := *found[activity]
+			t.Activity, t.Kind, t.Ways, t.took = activity, k, slices.Sorted(maps.Keys(t.uses)), took
+			out = append(out, t)
 		}
 	}
 	return out, nil
+}
+
+// takeEditsBack is the one activity that only an edit leads to.
+const takeEditsBack = "TakeEditsBack"
+
+// tried runs a scenario that must keep every promise, and end so; an empty end is any.
+func tried(s Scenario, what string, end workflows.Phase) (Result, error) {
+	r := Run(s)
+	if len(r.Violations) > 0 || end != "" && r.Phases[0] != end {
+		return r, fmt.Errorf("%s %s ended as %v: %s\n%s", what, s.Way, r.Phases, strings.Join(r.Violations, "\n"), r.Story)
+	}
+	return r, nil
+}
+
+// note keeps which activities a release has used that none of this plan has used before, and marks them.
+func note(found map[string]*Target, way string, r Result, mark func(*Target) map[string]bool) {
+	for activity, n := range r.Uses {
+		t := found[activity]
+		if t == nil {
+			t = &Target{uses: map[string]int{}, backwards: map[string]bool{}, disputed: map[string]bool{}}
+			found[activity] = t
+		}
+		if t.uses[way] == 0 {
+			t.uses[way] = n
+			mark(t)[way] = true
+		}
+	}
 }
 
 // Shrink takes away what a scenario does not need to fail.

@@ -68,6 +68,7 @@ const latency = 5 * time.Millisecond
 // schedule takes a task of a workflow.
 func (s *server) schedule(t *task) {
 	t.scheduled = s.now()
+	s.tasks = append(s.tasks, t)
 	s.counts[t.name]++
 	t.nth = s.counts[t.name]
 	s.after(latency, func() { s.begin(t) })

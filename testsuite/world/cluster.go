@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 var _ activities.Workloads = (*World)(nil)
@@ -60,6 +61,26 @@ func (w *World) TakeFence(_ context.Context, in activities.TakeFenceIn) (int64, 
 	return w.fence, nil
 }
 
+// CloseRecord implements activities.Workloads.
+func (w *World) CloseRecord(_ context.Context, in activities.CloseRecordIn) error {
+	if err := w.enter(CloseRecord); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.safe == nil || w.safe.ReleaseID != in.ReleaseID || w.safe.Ended != "" {
+		return nil
+	}
+	err := w.stamp("the record", activities.Write{ReleaseID: in.ReleaseID, Fence: activities.Fence{Release: w.fence, Step: 1}})
+	if err != nil {
+		return err
+	}
+	closed := *w.safe
+	closed.Ended, closed.EndedAt, closed.EndedBy = activities.EndUndone, in.At, in.ReleaseID
+	w.safe = &closed
+	return nil
+}
+
 // stamp refuses a write that is older than the last one to the same object.
 func (w *World) stamp(object string, write activities.Write) error {
 	if last := w.fences[object]; write.Fence.Less(last) {
@@ -89,7 +110,9 @@ func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidate
 		return nil
 	}
 	if exists && has.Image != in.Image && has.Size > 0 {
-		w.guardOldTrack(in.Tracks.Candidate, "overwritten")
+		if w.needed(in.Tracks.Candidate) {
+			w.violate("%s overwritten before the bake was over", in.Tracks.Candidate)
+		}
 	}
 	if in.Safe != nil {
 		w.safe, w.fences["the record"] = in.Safe, in.Fence
@@ -144,7 +167,7 @@ func (w *World) ResizeCandidate(_ context.Context, in activities.ResizeCandidate
 	if _, ok := w.state.Tracks[in.Candidate]; !ok {
 		return activities.Resized{}, fault.New(fault.NotFound, "%s does not exist", in.Candidate)
 	}
-	has, want := w.state.Tracks[in.Candidate].Size, w.state.Tracks[in.Stable].Size
+	has, want := w.state.Tracks[in.Candidate].Size, max(in.Least, w.state.Tracks[in.Stable].Size)
 	if has >= want {
 		return activities.Resized{Replicas: has}, nil
 	}
@@ -240,6 +263,7 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 		return nil
 	}
 	w.guardSize(track)
+	w.reach()
 	w.state.Serving = track
 	w.did("point Service %s at %s", in.Service, track)
 	return nil
@@ -258,7 +282,7 @@ func (w *World) RetireTrack(_ context.Context, in activities.RetireTrackIn) erro
 	if err := w.inherited(in); err != nil {
 		return err
 	}
-	w.guardRetirement(in.Deployment)
+	w.guardRetirement(in)
 	if t, ok := w.state.Tracks[in.Deployment]; ok {
 		w.retire(t, in)
 	}
@@ -277,6 +301,8 @@ func (w *World) inherited(in activities.RetireTrackIn) error {
 	t, there := w.state.Tracks[in.Deployment]
 	h := in.Heir
 	switch {
+	case in.Spare != nil && w.state.Serving == in.Spare.Selector["track"]:
+		return fault.New(fault.Edited, "Service %s selects the pods of %s", in.Spare.Service, in.Deployment)
 	case in.Was != "" && there && t.Image != in.Was:
 		return fault.New(fault.Edited, "somebody has changed the image of %s", in.Deployment)
 	case h == nil:
@@ -311,22 +337,31 @@ func (w *World) retire(t Track, in activities.RetireTrackIn) {
 }
 
 // guardRetirement flags a track that is taken away too early.
-func (w *World) guardRetirement(track string) {
-	switch {
+func (w *World) guardRetirement(in activities.RetireTrackIn) {
+	track := in.Deployment
+	switch idle := w.time().Sub(w.reached[track]); {
 	case w.state.Serving == track, w.state.Serving == Both:
 		w.violate("%s removed while the root Service sends to it", track)
 	case track == w.second && w.state.Weight > 0:
 		w.violate("%s removed at weight %d", track, w.state.Weight)
 	case track == w.second && w.state.Preview:
 		w.violate("%s removed while testers are sent to it", track)
-	default:
-		w.guardOldTrack(track, "scaled down")
+	case track == w.second && w.state.Mirror > 0:
+		w.violate("%s removed while requests are copied to it", track)
+	case w.needed(track):
+		w.violate("%s scaled down before the bake was over", track)
+	case !w.Late && idle < decide.Drain && w.ends(in):
+		w.violate("%s removed %s after requests were sent to it", track, idle)
 	}
 }
 
-// guardOldTrack flags the loss of the way back.
-func (w *World) guardOldTrack(track, lost string) {
-	if track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake) {
-		w.violate("%s %s before the bake was over", track, lost)
-	}
+// ends reports whether pods of the track go: a track that is left as it is loses no request.
+func (w *World) ends(in activities.RetireTrackIn) bool {
+	t := w.state.Tracks[in.Deployment]
+	return in.DeleteDeployment || in.Replicas < t.Size || in.Image != "" && in.Image != t.Image
+}
+
+// needed reports whether a track is still the way back.
+func (w *World) needed(track string) bool {
+	return track == w.first && (w.full.IsZero() || w.time().Sub(w.full) < w.Bake)
 }

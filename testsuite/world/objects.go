@@ -24,12 +24,25 @@ func Objects(all ...runtime.Object) (*fake.FakeDynamicClient, error) {
 		lists[kind.Resource] = kind.Kind + "List"
 	}
 	var kept []runtime.Object
+	var gateways []*unstructured.Unstructured
 	for _, o := range all {
 		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 		if err != nil {
 			return nil, fmt.Errorf("keep %T: %w", o, err)
 		}
-		kept = append(kept, &unstructured.Unstructured{Object: fields})
+		one := &unstructured.Unstructured{Object: fields}
+		if one.GetKind() == "Gateway" { // the fake would guess another plural
+			gateways = append(gateways, one)
+			continue
+		}
+		kept = append(kept, one)
 	}
-	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, kept...), nil
+	out := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, kept...)
+	for _, g := range gateways {
+		at := schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
+		if err := out.Tracker().Create(at, g, g.GetNamespace()); err != nil {
+			return nil, fmt.Errorf("keep a gateway: %w", err)
+		}
+	}
+	return out, nil
 }

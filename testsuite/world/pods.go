@@ -2,7 +2,10 @@
 
 package world
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // loss is a time in which a track lacks pods that it had.
 type loss struct {
@@ -65,11 +68,36 @@ func (w *World) was(track string, pods int) bool {
 	return lost && w.Grace > 0
 }
 
+// capacity is how many pods serve everybody: fewer than there were where somebody has scaled them down by hand.
+func (w *World) capacity() int {
+	if w.edited.IsZero() {
+		return Replicas
+	}
+	return min(Replicas, int(w.state.Tracks[w.first].Size))
+}
+
+// reach notes which tracks requests are led to now: it comes before whatever changes that.
+func (w *World) reach() {
+	s := w.state
+	for _, track := range []string{w.first, w.second} {
+		if s.Serving == track || s.Serving == Both || track == w.second && (s.Weight > 0 || s.Preview) {
+			w.reached[track] = w.time()
+		}
+	}
+}
+
 // Edit is somebody who changes what a release holds, by hand.
 func (w *World) Edit(what string, change func(*State)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.reach()
+	before := maps.Clone(w.state.Tracks)
 	change(&w.state)
+	for track, t := range w.state.Tracks {
+		if t.Size != before[track].Size {
+			w.scaled[track] = t.Size
+		}
+	}
 	w.edited = w.time()
 	w.did("somebody edits: %s", what)
 }

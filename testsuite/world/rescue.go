@@ -22,6 +22,6 @@ func (w *World) Rescue() {
 		w.fences["the preview route"] = above
 	}
 	w.state.Tracks[Stable] = Track{OldImage, Replicas}
-	w.state.Serving, w.state.Weight, w.state.Preview = Stable, 0, false
+	w.state.Serving, w.state.Weight, w.state.Preview, w.state.Mirror = Stable, 0, false, 0
 	w.did("rescue")
 }

@@ -52,11 +52,16 @@ func (w *World) Attach(env *testsuite.TestWorkflowEnvironment, fates Fates) {
 		DeadlockDetectionTimeout: time.Minute,
 	})
 	clock := w.Clock()
-	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock})
+	routers := activities.Routers{"gatewayAPI": w, "istio": w, "service": Selector{w}, "replicas": Selector{w}}
+	if w.Keeper != nil {
+		routers["gatewayAPI"] = Gateway{w}
+	}
+	onlooker := activities.Onlooker{Keeper: w.Keeper, Routers: routers}
+	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Rollout{Rollouts: w, Clock: clock})
-	env.RegisterActivity(&activities.Traffic{Routers: activities.Routers{"gatewayAPI": w, "service": Selector{w}, "replicas": Selector{w}}, Keeper: w.Keeper, Pods: w, Clock: clock})
+	env.RegisterActivity(&activities.Traffic{Routers: routers, Keeper: w.Keeper, Pods: w, Clock: clock})
 	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Clock: clock})
-	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock})
+	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Approvals{Keys: statement.Keys{{Public: Key().Public(), For: statement.Anybody}}})
 }
 

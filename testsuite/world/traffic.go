@@ -33,6 +33,7 @@ type Prober struct{ *World }
 var (
 	_ activities.Router    = (*World)(nil)
 	_ activities.Previewer = (*World)(nil)
+	_ activities.Mirrorer  = (*World)(nil)
 	_ activities.Router    = Selector{}
 	_ activities.Source    = Metrics{}
 	_ activities.Prober    = Prober{}
@@ -65,23 +66,27 @@ func (w *World) Set(_ context.Context, in activities.SetTrafficWeightIn) error {
 	case in.Weight < 0 || in.Weight > 100:
 		w.violate("weight %d", in.Weight)
 	case w.Late:
+	case in.Weight > 0 && w.state.Mirror > 0:
+		w.violate("%d %% of requests sent to %s, while others are copied to it", in.Weight, w.second)
 	case in.Weight > w.state.Weight && !w.was(w.second, 1):
 		w.violate("%d %% of requests sent to %s, which is not ready", in.Weight, w.second)
-	case in.Weight > w.state.Weight && !w.was(w.second, decide.Enough(in.Weight, Replicas)):
+	case in.Weight > w.state.Weight && !w.was(w.second, decide.Enough(in.Weight, w.capacity())):
 		w.violate("%d %% of requests sent to %d pods of %s", in.Weight, w.pods(), w.second)
 	case in.Weight < 100 && in.Weight < w.state.Weight && !w.ready(w.state.Serving):
 		w.violate("%d %% of requests sent to %s, which is not ready", 100-in.Weight, w.state.Serving)
 	}
+	w.copies(0) // beside a weight there are none
 	if in.Weight == w.state.Weight {
 		w.wrote = in.Weight
 		return nil
 	}
-	if in.Weight > 0 && w.state.Weight != w.wrote {
+	if in.Weight > 0 && !in.TakeBack && w.state.Weight != w.wrote {
 		return fault.New(fault.Edited, "somebody has set the route to %d %% since Slipway set it to %d %%", w.state.Weight, w.wrote)
 	}
 	if in.Weight == 100 {
 		w.guardSize(w.second)
 	}
+	w.reach()
 	w.state.Weight, w.wrote, w.shifted = in.Weight, in.Weight, w.time()
 	if in.Weight == 100 {
 		w.full = w.shifted
@@ -102,7 +107,11 @@ func (w *World) guardSize(track string) {
 	case from:
 		from = w.first
 	}
-	if has, serves := w.state.Tracks[track].Size, w.state.Tracks[from].Size; has < serves {
+	has, serves := w.state.Tracks[track].Size, w.state.Tracks[from].Size
+	if size, byHand := w.scaled[track]; byHand && size == has { // whoever has made it smaller has decided that
+		return
+	}
+	if has < serves {
 		w.violate("all requests sent to %d pods of %s, which %d pods served before", has, track, serves)
 	}
 }
@@ -161,6 +170,7 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	if w.state.Preview == open {
 		return nil
 	}
+	w.reach()
 	w.state.Preview = open
 	if open {
 		w.did("open the preview route")
@@ -169,6 +179,52 @@ func (w *World) preview(in activities.PreviewIn, open bool) error {
 	delete(w.fences, "the preview route") // they were on the object
 	w.did("close the preview route")
 	return nil
+}
+
+// ReadMirror implements activities.Mirrorer.
+func (w *World) ReadMirror(context.Context, activities.Route) error { return w.enter(ReadMirror) }
+
+// SetMirror implements activities.Mirrorer.
+func (w *World) SetMirror(_ context.Context, in activities.MirrorIn) error {
+	if err := w.enter(Mirror); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.stamp("the route", in.Write); err != nil {
+		return err
+	}
+	switch {
+	case w.Late || in.Percent == 0:
+	case !w.was(w.second, 1):
+		w.violate("copies sent to %s, which is not ready", w.second)
+	case !w.was(w.second, decide.Enough(in.Percent, Replicas)):
+		w.violate("copies of %d %% of requests sent to %d pods of %s", in.Percent, w.pods(), w.second)
+	}
+	w.copies(in.Percent)
+	return nil
+}
+
+// copies makes the candidate get so many from now on.
+func (w *World) copies(percent int) {
+	if percent == w.state.Mirror {
+		return
+	}
+	w.state.Mirror, w.shifted = percent, w.time()
+	w.did("copy %d %% of requests", percent)
+}
+
+// VerifyMirror implements activities.Mirrorer.
+func (w *World) VerifyMirror(_ context.Context, _ activities.Route, percent int) (activities.Settled, error) {
+	if err := w.enter(Verify); err != nil {
+		return activities.Settled{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.SettleAfter < 0 || percent != w.state.Mirror || w.time().Sub(w.shifted) < w.SettleAfter {
+		return activities.Settled{Reason: "gateway: has not looked at the present route yet"}, nil
+	}
+	return activities.Settled{Settled: true}, nil
 }
 
 // Post implements activities.Prober: another system that is asked, and says yes from ConfirmsFrom on.
@@ -268,7 +324,7 @@ func (s Selector) guardShare(weight int) {
 	pods := s.pods()
 	switch {
 	case s.Late:
-	case weight == 100 && !s.was(s.second, Replicas):
+	case weight == 100 && !s.was(s.second, s.capacity()):
 		s.violate("all requests sent to %d pods of %s", pods, s.second)
 	case weight > 0 && weight < 100 && decide.Ratio(int(pods), Replicas) > weight:
 		s.violate("%d pods of %s get more than %d %%", pods, s.second, weight)
@@ -315,17 +371,20 @@ func (w *World) tick(end time.Time, interval time.Duration) judge.Tick {
 		return judge.Tick{End: end}
 	}
 	all, share := interval.Seconds()*rate, float64(w.state.Weight)/100
-	bad := w.badness(end.Sub(w.began))
+	bad, gets := w.badness(end.Sub(w.began)), share+float64(w.state.Mirror)/100
 	return judge.Tick{
-		End: end, StablePods: 4, CandidatePods: 4, Routed: [2]float64{all * (1 - share), all * share},
+		End: end, StablePods: 4, CandidatePods: 4, Routed: [2]float64{all * (1 - share), all * gets},
 		Stable:    requests(all*(1-share), bad*float64(w.state.Rollout.New)/Replicas),
-		Candidate: requests(all*share, bad),
+		Candidate: requests(all*gets, bad),
 	}
 }
 
 // badness is the share of requests that the candidate fails at a time after the beginning.
 func (w *World) badness(at time.Duration) float64 {
 	weight := max(w.state.Weight, 100*w.state.Rollout.New/Replicas)
+	if w.BadCopies && w.state.Mirror > 0 {
+		return badShare
+	}
 	if w.BadFromWeight > 0 && weight >= w.BadFromWeight || w.BadFrom > 0 && at > w.BadFrom {
 		return badShare
 	}

@@ -32,20 +32,21 @@ type Op string
 
 // The calls.
 const (
-	Inspect   Op = "inspect"
-	TakeFence Op = "take fence"
-	Deploy    Op = "deploy"
-	Size      Op = "size"
-	Resize    Op = "resize"
-	Readiness Op = "readiness"
-	Switch    Op = "switch"
-	Retire    Op = "retire"
-	ReadRoute Op = "read route"
-	SetWeight Op = "set weight"
-	Verify    Op = "verify"
-	Check     Op = "check metrics"
-	Measure   Op = "measure"
-	Preview   Op = "preview"
+	Inspect     Op = "inspect"
+	TakeFence   Op = "take fence"
+	CloseRecord Op = "close record"
+	Deploy      Op = "deploy"
+	Size        Op = "size"
+	Resize      Op = "resize"
+	Readiness   Op = "readiness"
+	Switch      Op = "switch"
+	Retire      Op = "retire"
+	ReadRoute   Op = "read route"
+	SetWeight   Op = "set weight"
+	Verify      Op = "verify"
+	Check       Op = "check metrics"
+	Measure     Op = "measure"
+	Preview     Op = "preview"
 	// ReadPreview asks at preflight whether testers can be told apart.
 	ReadPreview Op = "read preview"
 	Probe       Op = "probe"
@@ -54,6 +55,12 @@ const (
 	Roll        Op = "roll"
 	Look        Op = "look at rollout"
 	HandBack    Op = "hand back"
+	// LookForEdits and TakeBack are calls of a Keeper.
+	LookForEdits Op = "look for edits"
+	TakeBack     Op = "take back"
+	// Mirror copies requests, ReadMirror asks at preflight whether they can be.
+	Mirror     Op = "mirror"
+	ReadMirror Op = "read mirror"
 )
 
 // Track is one Deployment.
@@ -74,6 +81,8 @@ type State struct {
 	Weight int
 	// Preview is true while testers have a route of their own.
 	Preview bool
+	// Mirror is the percentage of requests of which the candidate gets a copy.
+	Mirror int
 	// Rollout is how far the first track's own pods have been replaced.
 	Rollout Rollout
 }
@@ -90,6 +99,8 @@ type World struct {
 	SettleRefused []int
 	// BadFromWeight makes the candidate fail requests from that weight on; 0: never.
 	BadFromWeight int
+	// BadCopies makes the candidate fail copies of requests.
+	BadCopies bool
 	// BadFrom makes the candidate fail requests from that time after the beginning; 0: never.
 	BadFrom time.Duration
 	// QuietFrom stops all requests at that time after the beginning; 0: never.
@@ -144,11 +155,15 @@ type World struct {
 	sized   time.Time
 	small   int32
 	shifted time.Time
+	// reached is when requests were last led to a track.
+	reached map[string]time.Time
 	// wrote is the weight that a release has set last.
 	wrote  int
 	full   time.Time
 	young  young
 	losses []loss
+	// scaled is the size that somebody has given a track by hand.
+	scaled map[string]int32
 	// edited is when somebody has edited by hand last.
 	edited   time.Time
 	calls    map[Op]int
@@ -166,7 +181,7 @@ func New() *World {
 		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
-		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
+		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, reached: map[string]time.Time{}, scaled: map[string]int32{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
 	}
 }
 
@@ -204,7 +219,7 @@ func (w *World) Scale(track string, size int32) {
 	defer w.mu.Unlock()
 	t := w.state.Tracks[track]
 	t.Size = size
-	w.state.Tracks[track] = t
+	w.state.Tracks[track], w.scaled[track] = t, size
 }
 
 // State is a copy of the present one.
@@ -232,8 +247,9 @@ func (w *World) Timeline() []string {
 
 // Violations are the moments at which something happened that no release may do: a weight outside 0 to
 // 100, requests sent to pods that are not ready or to a track that is gone, everybody sent to a candidate
-// that is smaller than stable, the candidate removed while it gets requests of users or testers, more of
-// them sent to it than its pods are for, the old track scaled down or overwritten while it serves or before
+// that is smaller than stable, the candidate removed while it gets requests of users or testers, or copies of
+// them, a track removed before the requests that it got could end, more of them sent to it than its pods are for,
+// requests sent to it while others are copied to it, the old track scaled down or overwritten while it serves or before
 // the bake is over, more pods above or missing in a rollout than may be, and a rollout let go before all its
 // pods are ready and have baked.
 func (w *World) Violations() []string {

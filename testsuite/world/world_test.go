@@ -76,6 +76,28 @@ func TestWhatNoReleaseMayDoIsFlagged(t *testing.T) {
 			require.NoError(t, w.OpenPreview(ctx, activities.PreviewIn{Write: step(2)}))
 			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(3), Deployment: world.Candidate, DeleteDeployment: true}))
 		}, "checkout-green removed while testers are sent to it"},
+		"copies sent to a candidate that is not ready": {func(t *testing.T, w *world.World) {
+			deploy(t, w)
+			require.NoError(t, w.SetMirror(ctx, activities.MirrorIn{Write: step(2), Percent: 1}))
+		}, "copies sent to checkout-green, which is not ready"},
+		"more copies than the candidate's pods are for": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.SizeTrack(ctx, activities.SizeTrackIn{Write: step(2), Deployment: world.Candidate, Replicas: 1}))
+			require.NoError(t, w.SetMirror(ctx, activities.MirrorIn{Write: step(3), Percent: 100}))
+		}, "copies of 100 % of requests sent to 1 pods of checkout-green"},
+		"a weight while requests are copied": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.SetMirror(ctx, activities.MirrorIn{Write: step(2), Percent: 100}))
+			require.NoError(t, w.Set(ctx, weight(3, 5)))
+		}, "5 % of requests sent to checkout-green, while others are copied to it"},
+		"a candidate removed while requests are copied to it": {func(t *testing.T, w *world.World) {
+			w.ReadyAfter = 0
+			deploy(t, w)
+			require.NoError(t, w.SetMirror(ctx, activities.MirrorIn{Write: step(2), Percent: 100}))
+			require.NoError(t, w.RetireTrack(ctx, activities.RetireTrackIn{Write: step(3), Deployment: world.Candidate, DeleteDeployment: true}))
+		}, "checkout-green removed while requests are copied to it"},
 		"more requests than the candidate's pods are for": {func(t *testing.T, w *world.World) {
 			w.ReadyAfter = 0
 			deploy(t, w)

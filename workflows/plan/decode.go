@@ -152,9 +152,16 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		return z
 	}
 	field := strings.TrimPrefix(i.GetPath(), "$.")
+	for _, of := range []string{".restarts.limit", ".oomKills.limit", ".flapping.limit"} {
+		if strings.HasSuffix(field, of) {
+			z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; to watch it without consequences write dryRun: true"})
+		}
+	}
 	switch field[strings.LastIndex(field, ".")+1:] {
-	case "quorum", "minRequests", "maxQueue":
+	case "quorum", "minRequests", "maxQueue", "failures":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})
+	case "percent":
+		z.found = append(z.found, &Problem{Field: field, Message: "must be a whole percentage from 1 to 100; leave mirror out to copy nothing"})
 	case "falseAlarms", "misses":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be from 0.1 to 20 percent; leave it out for the default"})
 	}

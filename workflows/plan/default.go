@@ -2,7 +2,10 @@
 
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The defaults of a plan: those of a careful production release. Each field's docstring repeats its own.
 const (
@@ -13,6 +16,7 @@ const (
 	defaultGateWithin   = Duration(24 * time.Hour)
 	defaultConfirmEvery = Duration(10 * time.Second)
 	defaultQuorum       = 1
+	defaultMirror       = 100
 	defaultWarmUp       = Duration(2 * time.Minute)
 	defaultSoakStep     = Duration(2 * time.Minute)
 	defaultHistory      = Duration(6 * time.Hour)
@@ -32,6 +36,8 @@ const (
 	defaultMargin       = 0.5
 	defaultSlowMargin   = 1
 	defaultErrorSLO     = 10
+	defaultUnit         = Duration(time.Second)
+	defaultAskEvery     = Duration(30 * time.Second)
 	blockTicks          = 3
 	autoHold            = Duration(10 * time.Minute)
 	autoHoldUnsure      = Duration(20 * time.Minute)
@@ -122,6 +128,10 @@ func (c *Canary) fill(t Traffic) {
 	or(&c.Bake, defaultBake)
 	or(&c.ReadyWithin, defaultReadyWithin)
 	or(&c.SettleWithin, defaultSettleWithin)
+	if m := c.Mirror; m != nil {
+		or(&m.Hold, defaultHold)
+		or(&m.Percent, defaultMirror)
+	}
 	for i := range c.Steps {
 		or(&c.Steps[i].Hold, defaultHold)
 		c.Steps[i].Gate.fill()
@@ -195,11 +205,20 @@ func (a Analysis) Complete() Analysis {
 	if a.Latency != nil {
 		a.Latency = new(*a.Latency)
 	}
+	if p := a.Source.Prometheus; p != nil && p.Queries != nil {
+		a.Source.Prometheus = &Prometheus{Preset: p.Preset, Queries: new(*p.Queries)}
+	}
+	if a.Guards != nil {
+		a.Guards = a.Guards.copy()
+	}
 	a.fill()
 	return a
 }
 
 func (a *Analysis) fill() {
+	if p := a.Source.Prometheus; p != nil && p.Queries != nil {
+		or(&p.Queries.Unit, defaultUnit)
+	}
 	or(&a.WarmUp, defaultWarmUp)
 	or(&a.Interval, defaultInterval)
 	or(&a.Block, blockTicks*a.Interval)
@@ -219,6 +238,44 @@ func (a *Analysis) fill() {
 	if a.Latency != nil {
 		a.Latency.fill()
 	}
+	if a.Guards == nil && a.Source.Prometheus != nil {
+		a.Guards = &Guards{}
+	}
+	if a.Guards != nil {
+		a.Guards.fill()
+	}
+}
+
+func (g *Guards) fill() {
+	or(&g.Restarts, &Times{})
+	g.Restarts.fill(3, Duration(10*time.Minute))
+	or(&g.OOMKills, &Times{})
+	g.OOMKills.fill(1, Duration(30*time.Minute))
+	if g.Flapping != nil {
+		g.Flapping.fill(5, Duration(10*time.Minute))
+	}
+	for i := range g.Checks {
+		or(&g.Checks[i].Status, defaultStatus)
+		or(&g.Checks[i].Every, defaultAskEvery)
+		or(&g.Checks[i].Failures, 2)
+	}
+}
+
+func (t *Times) fill(limit int, within Duration) {
+	or(&t.Limit, limit)
+	or(&t.Within, within)
+	or(&t.Tolerate, defaultUnacceptable)
+}
+
+// copy of guards that can be filled in without changing these.
+func (g Guards) copy() *Guards {
+	for _, t := range []**Times{&g.Restarts, &g.OOMKills, &g.Flapping} {
+		if *t != nil {
+			*t = new(**t)
+		}
+	}
+	g.Checks = slices.Clone(g.Checks)
+	return &g
 }
 
 func (e *Errors) fill() {

@@ -22,8 +22,11 @@ type Router struct {
 	// Header and Cookie tell testers from others. Cookies is what the cookie's value must be; empty: anything.
 	Header, Cookie bool
 	CookieValue    string
-	// Mirror sends the candidate a copy of requests, and Sticky keeps a client on the version that it got first.
-	Mirror, Sticky bool
+	// Mirror sends the candidate a copy of requests. MirrorWhere says where alone; empty: everywhere.
+	Mirror      bool
+	MirrorWhere string
+	// Sticky keeps a client on the version that it got first.
+	Sticky bool
 	// Confirms says how it is known that the router has taken up what was written.
 	Confirms string
 	// Counted is true where a metrics preset tells the tracks apart.
@@ -37,11 +40,12 @@ func Routers() []Router {
 	return []Router{
 		{
 			Name: "gatewayAPI", Object: "HTTPRoute, GRPCRoute", InFront: true, Weights: true, Header: true, Cookie: true, Counted: true,
+			Mirror: true, MirrorWhere: "HTTPRoute, where the GatewayClass declares it",
 			Confirms: "every gateway of the route has accepted its present generation",
 			Limits:   "a cookie needs a gateway that matches headers by regular expression",
 		},
 		{
-			Name: "traefik", Object: "TraefikService", InFront: true, Weights: true, Sticky: true, Counted: true,
+			Name: "traefik", Object: "TraefikService", InFront: true, Weights: true, Mirror: true, Sticky: true, Counted: true,
 			Confirms: "read back; a TraefikService has no status",
 			Limits:   "the IngressRoutes name the TraefikService, not the Service; what matches is theirs to say, so testers are not told apart",
 		},
@@ -51,7 +55,7 @@ func Routers() []Router {
 			Limits:   "the class is of ingress-nginx, or of Traefik's provider for its annotations; a default backend is not shifted",
 		},
 		{
-			Name: "istio", Object: "VirtualService", InFront: true, Weights: true, Header: true, Cookie: true,
+			Name: "istio", Object: "VirtualService", InFront: true, Weights: true, Header: true, Cookie: true, Mirror: true,
 			Confirms: "read back; Istio's own analysis, where it is switched on",
 			Limits:   "hosts of the namespace, no subsets; spec.http alone; the root Service's DestinationRule is copied for the candidate",
 		},
@@ -98,13 +102,31 @@ func (r Router) RefusesSticky() string {
 	if r.Sticky {
 		return ""
 	}
-	can := []string{}
-	for _, other := range Routers() {
-		if other.Sticky {
-			can = append(can, "traffic."+other.Name)
+	return "this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: " +
+		which(func(other Router) bool { return other.Sticky })
+}
+
+// RefusesMirror is why requests cannot be copied; empty where they can, as far as a plan tells.
+func (t Traffic) RefusesMirror() string {
+	r, _ := t.Router()
+	switch {
+	case t.GatewayAPI != nil && t.GatewayAPI.Kind == KindGRPCRoute:
+		return "no feature of the Gateway API tells whether a gateway copies the requests of a GRPCRoute; leave mirror out, or shift an HTTPRoute"
+	case r.Mirror:
+		return ""
+	}
+	return "this router cannot copy requests; leave mirror out, or name one that can: " + which(func(other Router) bool { return other.Mirror })
+}
+
+// which routers can do something, as a plan names them.
+func which(can func(Router) bool) string {
+	var out []string
+	for _, r := range Routers() {
+		if can(r) {
+			out = append(out, "traffic."+r.Name)
 		}
 	}
-	return fmt.Sprintf("this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: %s", strings.Join(can, ", "))
+	return strings.Join(out, ", ")
 }
 
 // Refuses is why the router cannot tell these testers from others; empty where it can.

@@ -42,8 +42,12 @@ func table() string {
 		if r.CookieValue != "" {
 			cookie = "value " + r.CookieValue
 		}
+		mirror := yes[r.Mirror]
+		if r.MirrorWhere != "" {
+			mirror = r.MirrorWhere
+		}
 		out += fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
-			r.Name, r.Object, yes[r.Weights], yes[r.Header], cookie, yes[r.Mirror], yes[r.Sticky], yes[r.Counted], r.Confirms, r.Limits)
+			r.Name, r.Object, yes[r.Weights], yes[r.Header], cookie, mirror, yes[r.Sticky], yes[r.Counted], r.Confirms, r.Limits)
 	}
 	return out
 }
@@ -78,6 +82,35 @@ func TestAWishThatARouterCannotFulfilIsRefusedWithAReason(t *testing.T) {
 			}
 			require.Contains(t, got, c.want)
 		})
+	}
+}
+
+func TestRequestsAreCopiedByRoutersThatSayTheyCan(t *testing.T) {
+	for name, c := range map[string]struct {
+		traffic plan.Traffic
+		want    string
+	}{
+		"an HTTPRoute copies, as far as a plan tells": {plan.Traffic{GatewayAPI: &plan.GatewayAPI{Kind: plan.KindHTTPRoute}}, ""},
+		"a GRPCRoute does not":                        {plan.Traffic{GatewayAPI: &plan.GatewayAPI{Kind: plan.KindGRPCRoute}}, "no feature of the Gateway API tells whether a gateway copies the requests of a GRPCRoute"},
+		"a TraefikService copies":                     {plan.Traffic{Traefik: &plan.Traefik{}}, ""},
+		"a VirtualService copies":                     {plan.Traffic{Istio: &plan.Istio{}}, ""},
+		"an Ingress does not":                         {plan.Traffic{Ingress: &plan.Ingress{}}, "cannot copy requests; leave mirror out, or name one that can: traffic.gatewayAPI, traffic.traefik, traffic.istio"},
+		"a Service's selector does not":               {plan.Traffic{Service: &plan.Selector{}}, "cannot copy requests"},
+		"nor does the number of pods":                 {plan.Traffic{Replicas: &plan.Replicas{}}, "cannot copy requests"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.want == "" {
+				require.Empty(t, c.traffic.RefusesMirror())
+				return
+			}
+			require.Contains(t, c.traffic.RefusesMirror(), c.want)
+		})
+	}
+}
+
+func TestTheShareOfCopiesIsThatOfAllRequestsThatAreAnswered(t *testing.T) {
+	for percent, want := range map[int]int{1: 1, 5: 5, 10: 9, 25: 20, 50: 33, 100: 50} {
+		require.Equal(t, want, plan.Mirror{Percent: percent}.Share(), "%d %%", percent)
 	}
 }
 

@@ -33,11 +33,16 @@ const (
 	EventPackage            = "package"
 	EventDeployment         = "deployment"
 	EventRepositoryDispatch = "repository_dispatch"
-	EventPipeline           = "pipeline"
-	EventCommitStatus       = "commit_status"
-	EventPush               = "push"
-	EventRelease            = "release"
+	// EventProtectionRule is a job that waits to enter an environment of GitHub until the release has ended.
+	EventProtectionRule = "deployment_protection_rule"
+	EventPipeline       = "pipeline"
+	EventCommitStatus   = "commit_status"
+	EventPush           = "push"
+	EventRelease        = "release"
 )
+
+// DeploymentTask is the task of the deployments by which Slipway shows releases at GitHub: no trigger takes one.
+const DeploymentTask = "slipway"
 
 // maxTriggers bounds what an event is compared with.
 const maxTriggers = 20
@@ -47,9 +52,10 @@ type Trigger struct {
 	// Sender is github, gitlab, bitbucket, generic, cloudevents, dockerhub, harbor or quay; or githubToken
 	// or gitlabToken for CI jobs that start releases with a token of their own.
 	Sender string `json:"sender"`
-	// Event of the sender. github: workflow_run (default), package, deployment or repository_dispatch. gitlab:
-	// pipeline. bitbucket: commit_status. dockerhub, harbor, quay: push. generic and cloudevents: release,
-	// or the type that the event carries.
+	// Event of the sender. github: workflow_run (default), package, deployment, repository_dispatch, or
+	// deployment_protection_rule for a job that waits for the outcome. gitlab: pipeline. bitbucket:
+	// commit_status. dockerhub, harbor, quay: push. generic and cloudevents: release, or the type that the
+	// event carries.
 	Event string `json:"event,omitempty"`
 	// Repository that the event is of, such as acme/checkout: of source code, or for dockerhub, harbor and
 	// quay of images. For cloudevents it is the source.
@@ -59,7 +65,7 @@ type Trigger struct {
 	// OwnerID is the number of its owner, or of a GitLab namespace; needed for githubToken and gitlabToken.
 	OwnerID string `json:"ownerID,omitempty"`
 	// Branch such as main or release/*, where * stands for anything but a slash. Needed for workflow_run,
-	// pipeline, commit_status, githubToken and gitlabToken.
+	// deployment_protection_rule, pipeline, commit_status, githubToken and gitlabToken.
 	Branch string `json:"branch,omitempty"`
 	// Tag of the image such as v*; needed for package and push.
 	Tag string `json:"tag,omitempty"`
@@ -67,7 +73,8 @@ type Trigger struct {
 	// githubToken it is the job_workflow_ref, for gitlabToken the ci_config_ref_uri. Needed for
 	// workflow_run, githubToken and gitlabToken.
 	Workflow string `json:"workflow,omitempty"`
-	// Environment that the event names; default for deployment, githubToken and gitlabToken: the plan's own.
+	// Environment that the event names; default for deployment, deployment_protection_rule, githubToken and
+	// gitlabToken: the plan's own.
 	Environment string `json:"environment,omitempty"`
 	// Image that is released: its repository alone, such as ghcr.io/acme/checkout, where the event names an
 	// image of it; or with a tag made of {commit}, {short} (7 characters of it), {branch} and {tag}.
@@ -82,7 +89,7 @@ type sending struct {
 
 func sendings() []sending {
 	return []sending{
-		{SenderGitHub, []string{EventWorkflowRun, EventPackage, EventDeployment, EventRepositoryDispatch}},
+		{SenderGitHub, []string{EventWorkflowRun, EventPackage, EventDeployment, EventRepositoryDispatch, EventProtectionRule}},
 		{SenderGitLab, []string{EventPipeline}},
 		{SenderBitbucket, []string{EventCommitStatus}},
 		{SenderGeneric, nil},
@@ -117,6 +124,9 @@ func (t Trigger) byToken() bool {
 	return t.Sender == SenderGitHubToken || t.Sender == SenderGitLabToken
 }
 
+// waits reports whether a job of GitHub waits for the outcome.
+func (t Trigger) waits() bool { return t.Sender == SenderGitHub && t.Event == EventProtectionRule }
+
 func (t *Trigger) fill(environment string) {
 	events, _ := knownEvents(t.Sender)
 	event := EventRelease
@@ -124,7 +134,7 @@ func (t *Trigger) fill(environment string) {
 		event = events[0]
 	}
 	or(&t.Event, event)
-	if t.Event == EventDeployment || t.byToken() {
+	if t.Event == EventDeployment || t.waits() || t.byToken() {
 		or(&t.Environment, environment)
 	}
 }
@@ -150,11 +160,24 @@ func (t Trigger) split() (name, tag string) {
 	return t.Image, ""
 }
 
-func (c *checker) triggers(all []Trigger) {
+func (c *checker) triggers(all []Trigger, told []Notification) {
 	c.must(len(all) <= maxTriggers, "spec.triggers", "at most %d triggers", maxTriggers)
 	for i, t := range all {
-		c.trigger(fmt.Sprintf("spec.triggers[%d]", i), t)
+		at := fmt.Sprintf("spec.triggers[%d]", i)
+		c.trigger(at, t)
+		c.must(!t.waits() || hearsEveryEnd(told), at+".event",
+			"the job would wait for ever: name the receiver of its GitHub App in spec.notifications, without a severity and events that leave an end out")
 	}
+}
+
+// hearsEveryEnd reports whether some receiver is told however a release ends.
+func hearsEveryEnd(all []Notification) bool {
+	hears := func(name string) bool {
+		return !slices.ContainsFunc(Events(), func(e Event) bool {
+			return e.Ends() && !slices.ContainsFunc(Addressees(all, e), func(a Addressee) bool { return a.Name == name })
+		})
+	}
+	return slices.ContainsFunc(all, func(n Notification) bool { return slices.ContainsFunc(n.To, hears) })
 }
 
 func (c *checker) trigger(at string, t Trigger) {
@@ -187,6 +210,8 @@ func (t Trigger) needs() []string {
 		return []string{"branch", "workflow"}
 	case t.Event == EventWorkflowRun && t.Sender == SenderGitHub:
 		return []string{"branch", "workflow"}
+	case t.waits():
+		return []string{"branch"}
 	case t.Sender == SenderGitLab, t.Sender == SenderBitbucket:
 		return []string{"branch"}
 	case t.Event == EventPackage && t.Sender == SenderGitHub:
@@ -207,8 +232,8 @@ func (c *checker) triggerImage(at string, t Trigger) {
 	named, err := reference.ParseNormalizedNamed(name)
 	c.must(err == nil && reference.IsNameOnly(named), at, "must be the repository of an image, such as ghcr.io/acme/checkout, perhaps with a tag such as {commit}; not %q", t.Image)
 	if tag == "" {
-		// A pipeline and a status say which commit was built, not which image.
-		computed := t.Sender == SenderGitLab || t.Sender == SenderBitbucket || t.Sender == SenderGitHub && t.Event == EventWorkflowRun
+		// A pipeline, a status and a job that waits say which commit was built, not which image.
+		computed := t.Sender == SenderGitLab || t.Sender == SenderBitbucket || t.Sender == SenderGitHub && t.Event == EventWorkflowRun || t.waits()
 		c.must(!computed, at, "say which tag %s of %s has built, such as %s:{commit}", t.Event, t.Sender, name)
 		return
 	}

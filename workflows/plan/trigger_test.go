@@ -28,6 +28,13 @@ func TestATriggerIsFilled(t *testing.T) {
 			"{sender: github, event: deployment, repository: acme/shop, image: ghcr.io/acme/shop}",
 			plan.Trigger{Sender: "github", Event: "deployment", Repository: "acme/shop", Environment: "production", Image: "ghcr.io/acme/shop"},
 		},
+		"a job that waits": {
+			"{sender: github, event: deployment_protection_rule, repository: acme/shop, branch: main, image: 'ghcr.io/acme/shop:{commit}'}\n  notifications: [{to: [hub]}]",
+			plan.Trigger{
+				Sender: "github", Event: "deployment_protection_rule", Repository: "acme/shop", Branch: "main", Environment: "production",
+				Image: "ghcr.io/acme/shop:{commit}",
+			},
+		},
 		"a pushed image": {
 			"{sender: harbor, repository: shop/checkout, tag: v*, image: registry.example/shop/checkout}",
 			plan.Trigger{Sender: "harbor", Event: "push", Repository: "shop/checkout", Tag: "v*", Image: "registry.example/shop/checkout"},
@@ -89,6 +96,30 @@ func TestBadTriggersAreRefused(t *testing.T) {
 		_, err := plan.Load(strings.NewReader(triggered(strings.Repeat(good+"\n    - ", 20) + good)))
 		require.ErrorContains(t, err, "spec.triggers: at most 20 triggers")
 	})
+}
+
+func TestAJobThatWaitsHearsOfEveryEnd(t *testing.T) {
+	const trigger = "{sender: github, event: deployment_protection_rule, repository: acme/shop, branch: main, image: 'ghcr.io/acme/shop:{commit}'}\n  notifications: "
+	for notifications, ok := range map[string]bool{
+		"[{to: [hub]}]": true,
+		"[{to: [chat], severity: warning}, {to: [hub]}]":                  true,
+		"[{to: [hub], events: [promoted]}, {to: [hub], severity: error}]": true,
+		"[{to: [hub], events: [promoted, undone, failed, needs-person]}]": true,
+		"[]":                             false,
+		"[{to: [hub], severity: error}]": false,
+		"[{to: [hub], events: [promoted, undone]}]":                        false,
+		"[{to: [hub], events: [promoted]}, {to: [chat], severity: error}]": false,
+	} {
+		_, err := plan.Load(strings.NewReader(triggered(trigger + notifications)))
+		require.Equal(t, ok, err == nil, "%s: %v", notifications, err)
+		if !ok {
+			require.ErrorContains(t, err, "spec.triggers[0].event: the job would wait for ever: name the receiver of its GitHub App in spec.notifications")
+		}
+	}
+	_, err := plan.Load(strings.NewReader(triggered(strings.Replace(trigger, "branch: main, ", "", 1) + "[{to: [hub]}]")))
+	require.ErrorContains(t, err, "spec.triggers[0].branch: is needed for deployment_protection_rule of github")
+	_, err = plan.Load(strings.NewReader(triggered(strings.Replace(trigger, ":{commit}", "", 1) + "[{to: [hub]}]")))
+	require.ErrorContains(t, err, "spec.triggers[0].image: say which tag deployment_protection_rule of github has built")
 }
 
 func TestAnImageIsCutBeforeItsTag(t *testing.T) {

@@ -53,21 +53,6 @@ const (
 	KindGRPCRoute = "GRPCRoute"
 )
 
-// What becomes of a step that has no verdict when patience has run out.
-const (
-	AfterPatienceAsk      = "ask"
-	AfterPatiencePromote  = "promote"
-	AfterPatienceRollback = "rollback"
-)
-
-// The presets of metric names.
-const (
-	// PresetTraefik knows Traefik's service metrics.
-	PresetTraefik = "traefik"
-	// PresetApp knows http_requests_total of the service's own pods.
-	PresetApp = "app"
-)
-
 // Plan says how one service is released into one environment.
 type Plan struct {
 	// APIVersion is "slipway.dev/v1alpha1".
@@ -278,6 +263,10 @@ type Canary struct {
 	// Sticky keeps a client on the version that it got first, for as long as the candidate has a share; it needs
 	// a router that can.
 	Sticky *Sticky `json:"sticky,omitempty"`
+	// Mirror sends the candidate copies of requests before the first step, whose answers nobody gets, and judges it
+	// by them. What a copied request does is done twice: only for services whose requests may be repeated. It
+	// needs a router that can.
+	Mirror *Mirror `json:"mirror,omitempty"`
 	// Sizing is full: the candidate is as big as stable from the beginning; or weight: before each step it
 	// gets the pods that its weight needs, and all of them before 100 %. Default full; with
 	// traffic.replicas always weight.
@@ -366,6 +355,18 @@ type Sticky struct {
 	Cookie string `json:"cookie"`
 }
 
+// Mirror is how many requests are copied, and for how long. A copy is a whole request: what it orders, books or sends
+// is ordered, booked and sent twice, once by each version.
+type Mirror struct {
+	// Percent of the requests of which the candidate gets a copy, 1 to 100; default 100.
+	Percent int `json:"percent,omitempty"`
+	// Hold is the least time of the watch; default 5m.
+	Hold Duration `json:"hold,omitempty"`
+}
+
+// Share is the part of the copies in all requests that both tracks answer, in percent, rounded: 1 to 50.
+func (m Mirror) Share() int { return (200*m.Percent + 100 + m.Percent) / (2 * (100 + m.Percent)) }
+
 // Cookie of a request, matched exactly.
 type Cookie struct {
 	// Name, such as canary.
@@ -453,89 +454,4 @@ type Confirm struct {
 func (c Confirm) Name() string {
 	address, _, _ := strings.Cut(c.URL, "?")
 	return address
-}
-
-// Analysis compares the candidate with stable while both serve.
-type Analysis struct {
-	Source Source `json:"source"`
-	// WarmUp is not judged, at the beginning of each step and of each pod's life; default 2m.
-	WarmUp Duration `json:"warmUp,omitempty"`
-	// Interval is the length of a tick: requests are counted and judged once per tick; default 10s, at least
-	// 1s and at least the interval at which Prometheus scrapes.
-	Interval Duration `json:"interval,omitempty"`
-	// Block is how long failures of one burst may be apart, a whole multiple of interval; default 3 intervals.
-	Block Duration `json:"block,omitempty"`
-	// Soak is how long each step is judged at least, after its warm-up; default 2m.
-	Soak Duration `json:"soak,omitempty"`
-	// History is how far back stable's pods are looked at before a release; default 6h.
-	History Duration `json:"history,omitempty"`
-	// Window is how long stable is measured before a blue-green switch and before the first batch of rolling;
-	// default 5m.
-	Window Duration `json:"window,omitempty"`
-	// MinRequests each track must have answered in a step before the candidate can pass; default 100.
-	MinRequests int `json:"minRequests,omitempty"`
-	// FalseAlarms is the percentage of releases within the tolerance that may be rolled back, 0.1 to 20;
-	// default 5.
-	FalseAlarms float64 `json:"falseAlarms,omitempty"`
-	// Misses is the percentage of unacceptable releases that may be passed, 0.1 to 20; default 5.
-	Misses float64 `json:"misses,omitempty"`
-	// Patience is how much longer than the hold to wait for a verdict; default 10m.
-	Patience Duration `json:"patience,omitempty"`
-	// AfterPatience is what becomes of a step without a verdict. ask (default): the weight stays, and people
-	// are asked. promote: if nothing speaks against the candidate and only proof is missing, the release goes
-	// on with a warning, else people are asked. rollback: the release is undone.
-	AfterPatience string `json:"afterPatience,omitempty"`
-	// AskWithin is the deadline of that question; default 24h. At the deadline the release is undone.
-	AskWithin Duration `json:"askWithin,omitempty"`
-	Errors    *Errors  `json:"errors,omitempty"`
-	Latency   *Latency `json:"latency,omitempty"`
-}
-
-// Source is where the numbers come from; exactly one field is set.
-type Source struct {
-	Prometheus *Prometheus `json:"prometheus,omitempty"`
-}
-
-// Prometheus reads request counters and duration histograms.
-type Prometheus struct {
-	// Preset knows the metric names. traefik: the service metrics of the gateway, by backend Service. app:
-	// http_requests_total{code} and http_request_duration_seconds of the service's own pods, which tells pods
-	// apart, with the labels namespace and pod.
-	Preset string `json:"preset"`
-}
-
-// Errors limits the candidate's share of failed requests; it is judged also when left out.
-type Errors struct {
-	// Tolerate is how many times stable's share is as good as stable, 1 or more: nothing up to it is rolled
-	// back for it; default 1.25x.
-	Tolerate Ratio `json:"tolerate,omitempty"`
-	// Unacceptable is the multiple of stable's share, with margin on top, that a step must be proven to be
-	// below before it passes; default 2x, at least tolerate.
-	Unacceptable Ratio `json:"unacceptable,omitempty"`
-	// Margin on top of unacceptable, in percentage points, 0 to 100; default 0.5. The smaller, the more requests a
-	// pass needs: about 300 divided by the margin.
-	Margin *float64 `json:"margin,omitempty"`
-	// SLO is the percentage of failed requests, above 0 to 100, over which a candidate is taken back at once if stable is
-	// below it. If both are over it, that is an incident and nothing moves; default 10.
-	SLO *float64 `json:"slo,omitempty"`
-}
-
-// Latency limits the candidate's slowness; it is not judged when left out.
-type Latency struct {
-	// Tolerate is how many times as many requests may be slower than stable's 75th to 99.9th percentiles, 1 or
-	// more; default 1.25x.
-	Tolerate Ratio `json:"tolerate,omitempty"`
-	// Unacceptable is the multiple of stable's slow requests, with margin on top, that a step must be proven to be below;
-	// default 2x, at least tolerate.
-	Unacceptable Ratio `json:"unacceptable,omitempty"`
-	// Margin on top of unacceptable, in percentage points, 0 to 100; default 1.
-	Margin *float64 `json:"margin,omitempty"`
-	// SLO is an absolute limit on top; it does not count while stable exceeds it as well.
-	SLO *SLO `json:"slo,omitempty"`
-}
-
-// SLO is a limit that holds as long as stable keeps it too.
-type SLO struct {
-	// P99 that the candidate must not exceed.
-	P99 Duration `json:"p99"`
 }

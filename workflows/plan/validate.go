@@ -58,7 +58,7 @@ func (p *Plan) check() []*Problem {
 		c.lane(*l)
 	}
 	c.freezes(p.Spec.Freeze)
-	c.triggers(p.Spec.Triggers)
+	c.triggers(p.Spec.Triggers, p.Spec.Notifications)
 	if p.Spec.Config != nil {
 		c.config(*p.Spec.Config)
 	}
@@ -136,6 +136,7 @@ func (c *checker) strategy(s Spec) {
 		c.canary(s.Strategy.Canary, s.Traffic)
 		c.testers("spec.strategy.canary.testers", s.Strategy.Canary.Testers, s.Traffic)
 		c.sticky("spec.strategy.canary.sticky", s.Strategy.Canary.Sticky, s.Traffic)
+		c.mirror("spec.strategy.canary.mirror", s.Strategy.Canary.Mirror, s.Traffic)
 		c.settle("spec.strategy.canary.settle", s.Strategy.Canary.Settle, s.Target)
 	}
 	if s.Strategy.BlueGreen != nil {
@@ -274,6 +275,16 @@ func (c *checker) sticky(at string, s *Sticky, t Traffic) {
 	c.must(isToken(s.Cookie), at+".cookie", "must be the name of a cookie, not %q", s.Cookie)
 }
 
+func (c *checker) mirror(at string, m *Mirror, t Traffic) {
+	if m == nil {
+		return
+	}
+	reason := t.RefusesMirror()
+	c.must(reason == "", at, "%s", reason)
+	c.must(m.Percent >= 1 && m.Percent <= 100, at+".percent", "must be a whole percentage from 1 to 100")
+	c.must(m.Hold > 0, at+".hold", "must be a length of time above zero")
+}
+
 // reaches finds a router that can tell testers from others.
 func (c *checker) reaches(at string, s Testers, t Traffic) {
 	router, _ := t.Router()
@@ -356,14 +367,11 @@ func (a *Analysis) Validate() []*Problem {
 
 func (c *checker) analysis(a *Analysis, s Spec) {
 	const at = "spec.analysis"
-	router, _ := s.Traffic.Router()
 	c.must(a.Source.Prometheus != nil || s.Strategy.Name() != StrategyCanary || s.Traffic.Uncounted(), at+".source", "name the source: prometheus: {preset: traefik}")
 	if p := a.Source.Prometheus; p != nil {
-		c.must(p.Preset == PresetTraefik || p.Preset == PresetApp, at+".source.prometheus.preset", "must be %q or %q", PresetTraefik, PresetApp)
-		c.must(p.Preset == PresetApp || router.Counted, at+".source",
-			"no preset knows metrics that tell the tracks apart with this router; write preset: app for the pods' own metrics, or leave spec.analysis.source out: the pods are watched")
-		c.must(p.Preset != PresetApp || s.Target.Kind == KindDeployment, at+".source", "the pods' own metrics are those of a Deployment, by the names of its pods; leave spec.analysis.source out: the pods are watched")
+		c.prometheus(at+".source.prometheus", p, s)
 	}
+	c.must(a.Guards == nil || a.Source.Prometheus != nil, at+".guards", "stand beside the judge: name spec.analysis.source too, or leave them out and the pods alone are watched")
 	c.numbers(at, a)
 }
 
@@ -378,6 +386,9 @@ func (c *checker) numbers(at string, a *Analysis) {
 		c.must(e.SLO != nil && *e.SLO > 0 && *e.SLO <= 100, at+".errors.slo", "must be a percentage above 0, up to 100")
 	}
 	c.must(a.Errors != nil, at+".errors", "must be there; read the plan from its file")
+	if a.Guards != nil {
+		c.guards(at+".guards", a.Guards)
+	}
 	if l := a.Latency; l != nil {
 		c.metric(at+".latency", l.Tolerate, l.Unacceptable, l.Margin)
 		c.must(l.SLO == nil || l.SLO.P99 > 0, at+".latency.slo.p99", "give a limit, such as 500ms")

@@ -28,8 +28,9 @@ type collection struct {
 	from, after, now time.Time
 	// born are the moments at which young pods were first seen.
 	born map[string]time.Time
-	// pods of stable and of the candidate.
-	pods [2][]*target
+	// pods of stable and of the candidate, in the order in which they were met, and by name.
+	pods   [2][]*target
+	byName [2]map[string]*target
 }
 
 // target is one pod, or one gateway where pods are not told apart.
@@ -45,10 +46,11 @@ type target struct {
 // counter is one series, made to rise for ever.
 type counter struct {
 	// upTo is the boundary of a bucket in seconds, +Inf for all requests of the histogram; 0: the counter.
-	upTo   float64
-	failed bool
-	at     []int64
-	value  []float64
+	upTo float64
+	// requests says that it counts requests, failed that it counts failed ones; of a counter that is in both, both.
+	requests, failed bool
+	at               []int64
+	value            []float64
 }
 
 // doubles are labels that differ where one target is scraped twice.
@@ -56,9 +58,9 @@ func doubles() []model.LabelName {
 	return []model.LabelName{model.JobLabel, "prometheus", "prometheus_replica"}
 }
 
-// take sorts the series of one side by target. A series that is there twice counts once.
-func (c *collection) take(side int, all model.Matrix) error {
-	byName, seen := map[string]*target{}, map[model.Fingerprint]bool{}
+// take sorts the series of one selector by target. A series that is there twice counts once.
+func (c *collection) take(side int, role role, all model.Matrix) error {
+	seen := map[model.Fingerprint]bool{}
 	for _, series := range all {
 		for _, l := range doubles() {
 			delete(series.Metric, l)
@@ -69,18 +71,26 @@ func (c *collection) take(side int, all model.Matrix) error {
 		}
 		seen[print] = true
 		name := string(series.Metric[c.preset.source()])
-		if name == "" {
+		if name == "" && (c.preset.own == nil || c.preset.pod != "") { // a recording rule may have no instance
 			return fault.New(fault.Invalid, "series %s has no label %s, by which its source is told", series.Metric, c.preset.source())
 		}
-		t := byName[name]
-		if t == nil {
-			t = &target{name: name}
-			byName[name] = t
-			c.pods[side] = append(c.pods[side], t)
-		}
-		t.take(series, c.preset)
+		c.target(side, name).take(series, c.preset, role)
 	}
 	return nil
+}
+
+// target of a name, which may be new.
+func (c *collection) target(side int, name string) *target {
+	if c.byName[side] == nil {
+		c.byName[side] = map[string]*target{}
+	}
+	t := c.byName[side][name]
+	if t == nil {
+		t = &target{name: name}
+		c.byName[side][name] = t
+		c.pods[side] = append(c.pods[side], t)
+	}
+	return t
 }
 
 // settle makes all counters rise. A gateway counts for both sides: what it has told of the one says when it was
@@ -108,15 +118,16 @@ func (c *collection) settle() {
 }
 
 // take adds one series.
-func (t *target) take(s *model.SampleStream, p preset) {
+func (t *target) take(s *model.SampleStream, p preset, r role) {
 	if len(s.Histograms) > 0 {
 		t.takeNative(s, p)
 		return
 	}
-	one := counter{}
-	if string(s.Metric[model.MetricNameLabel]) == p.requests {
-		one.failed = p.failure(s.Metric)
-	} else {
+	one := counter{requests: r == allRequests, failed: r == failedRequests}
+	switch {
+	case r == byLabels && string(s.Metric[model.MetricNameLabel]) == p.requests:
+		one.requests, one.failed = true, p.failure(s.Metric)
+	case r == byLabels || r == durations:
 		upTo, err := strconv.ParseFloat(string(s.Metric[model.BucketLabel]), 64)
 		if err != nil || !(upTo > 0) {
 			return // a summary, or a histogram without boundaries, under the same name
@@ -210,7 +221,9 @@ func (t *target) between(from, to int64) decide.Counts {
 		n := one.reading(to) - one.reading(from)
 		switch {
 		case one.upTo == 0:
-			out.Requests += n
+			if one.requests {
+				out.Requests += n
+			}
 			if one.failed {
 				out.Errors += n
 			}
@@ -308,11 +321,15 @@ func (c *collection) tick(end time.Time, scrape time.Duration) judge.Tick {
 			}
 			n := t.between(from, to)
 			out.Routed[side] += n.Requests
-			if t.odd != "" {
+			switch {
+			case t.odd != "":
 				out.Gap = t.odd
-			} else if t.gap(from, to, scrape) {
+			case n.Errors > n.Requests+1: // one of them may have been counted between two counters of a scrape
+				out.Gap = "spec.analysis.source.prometheus.queries: failures counts more than requests; it must select a part of them"
+			case t.gap(from, to, scrape):
 				out.Gap = "Prometheus has missed scrapes"
 			}
+			n.Errors = min(n.Errors, n.Requests)
 			if c.young(t, from) {
 				continue
 			}

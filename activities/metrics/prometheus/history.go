@@ -10,35 +10,46 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/plan/query"
 )
 
 // windows are how many the history is cut into: six hours are twelve of half an hour.
 const windows = 12
 
+// pastQuery is one question about the past, and what its answer is.
+type pastQuery struct {
+	expr string
+	take func(*decide.Counts, model.Metric, float64)
+}
+
 // history looks at what stable did in windows of the past. increase() may be off by a scrape at the edges of a
 // window, which does not matter over a whole one.
-func (s *Source) history(ctx context.Context, a plan.Analysis, p preset, selector string) (judge.History, error) {
+func (s *Source) history(ctx context.Context, a plan.Analysis, p preset, route activities.Route) (judge.History, error) {
 	long := (a.History.D() / windows).Truncate(time.Second)
 	h := past{at: map[int64]judge.Window{}, source: p.source(), unit: p.unit}
 	now, by := s.now(), "sum by ("+string(p.source())
-	for _, q := range []struct {
-		expr string
-		take func(*decide.Counts, model.Metric, float64)
-	}{
-		{fmt.Sprintf("%s) (increase(%s%s[%s]))", by, p.requests, selector, prom(long)), func(c *decide.Counts, _ model.Metric, n float64) { c.Requests = n }},
-		{fmt.Sprintf("%s) (increase(%s%s[%s]))", by, p.requests, p.failed(selector), prom(long)), func(c *decide.Counts, _ model.Metric, n float64) { c.Errors = n }},
-		{fmt.Sprintf("%s, le) (increase(%s_bucket%s[%s]))", by, p.duration, selector, prom(long)), h.bucket},
-		{fmt.Sprintf("%s) (increase(%s%s[%s]))", by, p.duration, selector, prom(long)), nil},
-	} {
+	grown := func(selector string) string { return "(increase(" + query.Over(selector, long.Milliseconds()) + "))" }
+	side := stableOf(route)
+	asked := []pastQuery{
+		{by + ") " + grown(p.all(route, side)), func(c *decide.Counts, _ model.Metric, n float64) { c.Requests = n }},
+		{by + ") " + grown(p.failed(route, side)), func(c *decide.Counts, _ model.Metric, n float64) { c.Errors = n }},
+	}
+	if timed := p.timed(route, side); timed != "" {
+		name := query.Name(timed)
+		asked = append(asked, pastQuery{by + ", le) " + grown(name+"_bucket"+strings.TrimPrefix(timed, name)), h.bucket}, pastQuery{by + ") " + grown(timed), nil})
+	}
+	for _, q := range asked {
 		matrix, err := s.past(ctx, q.expr, v1.Range{Start: now.Add(-a.History.D() + long), End: now, Step: long})
 		if err != nil {
 			return judge.History{}, err
@@ -124,9 +135,6 @@ func (h *past) survey(byPod bool, p99 float64) judge.History {
 	}
 	return judge.Survey(all, total, p99)
 }
-
-// prom writes a duration as PromQL does.
-func prom(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
 // sorted are the values of a map in the order of its keys: sums of the same numbers are the same to the last bit.
 func sorted[K cmp.Ordered, V any](m map[K]V) []V {

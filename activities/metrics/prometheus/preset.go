@@ -5,18 +5,14 @@ package prometheus
 import (
 	"fmt"
 	"regexp"
-	"strconv"
-	"strings"
-
-	"github.com/prometheus/common/model"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/plan/query"
 )
 
-// preset is how somebody names what he counts. A new one is a file such as traefik.go, a case of presetOf and a
-// name in the plan.
+// preset is how somebody names what he counts. A new one is a row of presets and a name in the plan.
 type preset struct {
 	// requests is the counter, and status its label of the HTTP status.
 	requests, status string
@@ -29,88 +25,90 @@ type preset struct {
 	routed bool
 	// selector matches all series of one side of a route, in braces.
 	selector func(activities.Route, side) string
+	// own are a plan's own queries; then requests, status, duration and selector are empty.
+	own *plan.Queries
+}
+
+// presets are those that need no more than a row, and traefik.go.
+func presets() map[string]preset {
+	return map[string]preset{
+		plan.PresetTraefik: {
+			requests: "traefik_service_requests_total", status: "code",
+			duration: "traefik_service_request_duration_seconds", unit: 1, routed: true, selector: traefikSelector,
+		},
+		// The label canary is the upstream in whose place stable's would have answered; it is empty for stable's own. The
+		// label namespace must be the Ingress's, as it is with honor_labels.
+		plan.PresetNGINX: {
+			requests: "nginx_ingress_controller_requests", status: "status",
+			duration: "nginx_ingress_controller_request_duration_seconds", unit: 1, routed: true, selector: nginxSelector,
+		},
+		// Contour calls a cluster of Envoy <namespace>_<service>_<port>. Envoy counts in milliseconds, each retry too.
+		plan.PresetContour: {
+			requests: "envoy_cluster_upstream_rq", status: "envoy_response_code",
+			duration: "envoy_cluster_upstream_rq_time", unit: millisecond, routed: true, selector: contourSelector,
+		},
+		// The proxy of the pod that answers reports, so that each request counts once. A status of 0 is a connection that broke.
+		plan.PresetIstio: {
+			requests: "istio_requests_total", status: "response_code",
+			duration: "istio_request_duration_milliseconds", unit: millisecond, pod: "pod", selector: istioSelector,
+		},
+		// The pods themselves, as client libraries count. The labels namespace and pod are those of kubernetes_sd_configs
+		// with the usual relabelling.
+		plan.PresetApp: {
+			requests: "http_requests_total", status: "code",
+			duration: "http_request_duration_seconds", unit: 1, pod: "pod", selector: appSelector,
+		},
+	}
+}
+
+// millisecond is a boundary's unit in seconds.
+const millisecond = 1e-3
+
+func nginxSelector(r activities.Route, s side) string {
+	canary := `-?`
+	if s.name == candidate {
+		canary = regexp.QuoteMeta(r.Namespace+"-"+s.service) + "-[0-9a-z-]+"
+	}
+	ingress := ""
+	if r.Traffic.Ingress != nil {
+		ingress = r.Traffic.Ingress.Name
+	}
+	return fmt.Sprintf("{namespace=%q,ingress=%q,service=%q,canary=~%q}", r.Namespace, ingress, r.Stable, canary)
+}
+
+func contourSelector(r activities.Route, s side) string {
+	return fmt.Sprintf("{envoy_cluster_name=~%q}", regexp.QuoteMeta(r.Namespace+"_"+s.service)+"_[0-9a-zA-Z-]+")
+}
+
+func istioSelector(r activities.Route, s side) string {
+	return fmt.Sprintf(`{reporter="destination",destination_workload_namespace=%q,destination_workload=%q}`, r.Namespace, s.deployment)
+}
+
+func appSelector(r activities.Route, s side) string {
+	return fmt.Sprintf("{namespace=%q,pod=~%q}", r.Namespace, query.Pods(s.deployment))
 }
 
 // side is one of the two tracks.
-type side struct{ service, deployment string }
+type side struct{ name, service, deployment string }
 
-func stableOf(r activities.Route) side    { return side{r.Stable, r.StableDeployment} }
-func candidateOf(r activities.Route) side { return side{r.Candidate, r.CandidateDeployment} }
+// The names of the sides.
+const (
+	stable    = "stable"
+	candidate = "candidate"
+)
 
+func stableOf(r activities.Route) side    { return side{stable, r.Stable, r.StableDeployment} }
+func candidateOf(r activities.Route) side { return side{candidate, r.Candidate, r.CandidateDeployment} }
+
+// presetOf is what a plan counts by.
 func presetOf(a plan.Analysis) (preset, error) {
-	if a.Source.Prometheus != nil {
-		switch a.Source.Prometheus.Preset {
-		case plan.PresetTraefik:
-			return traefik(), nil
-		case plan.PresetApp:
-			return app(), nil
+	if p := a.Source.Prometheus; p != nil {
+		if q := p.Queries; q != nil {
+			return preset{own: q, unit: q.Unit.D().Seconds(), pod: q.Pod}, nil
+		}
+		if known, ok := presets()[p.Preset]; ok {
+			return known, nil
 		}
 	}
 	return preset{}, fault.New(fault.Invalid, "this worker does not know the preset of spec.analysis.source; use a worker of the same version as the command line")
-}
-
-// what is counted of stable, for people.
-func (p preset) what(r activities.Route) string {
-	if p.pod != "" {
-		return "Deployment " + r.Namespace + "/" + r.StableDeployment
-	}
-	return "Service " + r.Namespace + "/" + r.Stable
-}
-
-// targets begin the question whether they are scraped.
-func (p preset) targets() string {
-	if p.pod != "" {
-		return "are its pods"
-	}
-	return "is the gateway"
-}
-
-// source is the label that tells the targets of a preset apart.
-func (p preset) source() model.LabelName {
-	if p.pod != "" {
-		return model.LabelName(p.pod)
-	}
-	return model.InstanceLabel
-}
-
-// all is a selector of the counter and of the histogram, classic or native, in one. Of a classic histogram it takes
-// the given boundaries and the sum of all.
-func (p preset) all(r activities.Route, s side, boundaries []float64) string {
-	selector := strings.TrimPrefix(p.selector(r, s), "{")
-	if len(boundaries) == 0 {
-		return fmt.Sprintf("{__name__=%q,%s", p.requests, selector)
-	}
-	les := []string{"", regexp.QuoteMeta("+Inf")} // what has no boundaries has no label
-	for _, b := range boundaries {
-		for _, le := range spellings(b / p.unit) {
-			les = append(les, regexp.QuoteMeta(le))
-		}
-	}
-	names := fmt.Sprintf("%s|%s_bucket|%s", p.requests, p.duration, p.duration)
-	return fmt.Sprintf("{__name__=~%q,le=~%q,%s", names, strings.Join(les, "|"), selector)
-}
-
-// spellings are the ways in which a boundary is written: client libraries write 1, OpenMetrics and Prometheus 3 1.0.
-func spellings(boundary float64) []string {
-	short := strconv.FormatFloat(boundary, 'g', -1, 64)
-	plain := strconv.FormatFloat(boundary, 'f', -1, 64)
-	out := []string{short}
-	if plain != short {
-		out = append(out, plain)
-	}
-	if !strings.ContainsAny(plain, ".") {
-		out = append(out, plain+".0")
-	}
-	return out
-}
-
-// failed matches the failed requests of a selector: a status of 500 and above, or none, which some write as 0.
-func (p preset) failed(selector string) string {
-	return fmt.Sprintf(`%s,%s=~"5..|0"}`, strings.TrimSuffix(selector, "}"), p.status)
-}
-
-// failure reports whether a series of the counter counts failed requests.
-func (p preset) failure(m model.Metric) bool {
-	code := string(m[model.LabelName(p.status)])
-	return strings.HasPrefix(code, "5") && len(code) == 3 || code == "0"
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/plan"
+	"github.com/slipwayhq/slipway/workflows/plan/query"
 )
 
 // Source reads one Prometheus server.
@@ -39,7 +40,7 @@ func (s *Source) Check(ctx context.Context, a plan.Analysis, route activities.Ro
 		return judge.History{}, err
 	}
 	// One scrape that was missed does not make a service unknown.
-	q := fmt.Sprintf("last_over_time(%s%s[5m])", p.requests, p.selector(route, stableOf(route)))
+	q := fmt.Sprintf("last_over_time(%s)", query.Over(p.all(route, stableOf(route)), (5*time.Minute).Milliseconds()))
 	found, err := s.query(ctx, q)
 	if err != nil {
 		return judge.History{}, err
@@ -48,7 +49,7 @@ func (s *Source) Check(ctx context.Context, a plan.Analysis, route activities.Ro
 		return judge.History{}, fault.New(fault.Invalid, "Prometheus at %s knows no request to %s (looked for %s): %s scraped, and does the service get requests?",
 			s.url, p.what(route), q, p.targets())
 	}
-	return s.history(ctx, a, p, p.selector(route, stableOf(route)))
+	return s.history(ctx, a, p, route)
 }
 
 // reach is how many intervals before a tick samples are read, to see what was there before.
@@ -77,14 +78,15 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 		if side.service == "" && side.deployment == "" {
 			continue
 		}
-		selector := p.all(in.Route, side, in.Boundaries)
-		queries = append(queries, selector)
-		series, err := s.matrix(ctx, fmt.Sprintf("%s[%dms]", selector, now.Sub(c.from).Milliseconds()))
-		if err != nil {
-			return activities.Reading{}, err
-		}
-		if err := c.take(i, series); err != nil {
-			return activities.Reading{}, err
+		for _, ask := range p.asks(in.Route, side, in.Boundaries) {
+			queries = append(queries, ask.selector)
+			series, err := s.matrix(ctx, query.Over(ask.selector, now.Sub(c.from).Milliseconds()))
+			if err != nil {
+				return activities.Reading{}, err
+			}
+			if err := c.take(i, ask.role, series); err != nil {
+				return activities.Reading{}, err
+			}
 		}
 	}
 	if c.warmUp > 0 {
@@ -93,15 +95,15 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 		}
 	}
 	out := c.reading()
-	out.Queries = queries
+	out.Queries = slices.Concat(queries, s.levels(ctx, in, out.Ticks))
 	return out, nil
 }
 
 // births are the moments at which pods were first seen, of those that were not there a warm-up before the first
 // tick; for the others it is the zero time.
 func (s *Source) births(ctx context.Context, c *collection, p preset, route activities.Route) (map[string]time.Time, error) {
-	by := fmt.Sprintf("group by (%s) (%s", p.pod, p.requests)
-	q := by + p.selector(route, stableOf(route)) + ") or " + by + p.selector(route, candidateOf(route)) + ")"
+	by := fmt.Sprintf("group by (%s) (", p.pod)
+	q := by + p.all(route, stableOf(route)) + ") or " + by + p.all(route, candidateOf(route)) + ")"
 	from := c.after.Add(-c.warmUp)
 	matrix, err := s.past(ctx, q, v1.Range{Start: from, End: c.now, Step: c.interval})
 	if err != nil {

@@ -137,7 +137,7 @@ var matcher = regexp.MustCompile(`(\w+)(=~|=)"((?:[^"\\]|\\.)*)"`)
 // found are the series that a selector matches, with their samples of the last seconds.
 func (s *server) found(q string, last int, newest bool) []any {
 	out := []any{}
-	name := regexp.MustCompile(`([a-z_]+)\{`).FindStringSubmatch(q)
+	name := regexp.MustCompile(`([a-z_:]+)\{`).FindStringSubmatch(q)
 	for _, one := range s.has {
 		ok := name == nil || one.name == name[1]
 		for _, m := range matcher.FindAllStringSubmatch(q, -1) {
@@ -173,22 +173,28 @@ func (s *server) presence(q, from string) []any {
 	if err != nil {
 		return nil
 	}
-	out := []any{}
+	seen := map[string]int64{}
 	for part := range strings.SplitSeq(q, " or ") {
-		selector := regexp.MustCompile(`http_requests_total\{.*\}`).FindString(part)
+		selector := regexp.MustCompile(`[a-z_:]+\{.*\}`).FindString(part)
 		for _, one := range s.found(selector, s.now+3600, false) {
 			entry := one.(map[string]any)
 			labels := entry["metric"].(map[string]string)
 			first := entry["values"].([]any)[0].([]any)[0].(int64)
-			var values []any
-			for at := int64(start); at <= began.Unix()+int64(s.now); at += 10 {
-				if at >= first {
-					values = append(values, []any{at, "1"})
-				}
+			if before, has := seen[labels["pod"]]; !has || first < before {
+				seen[labels["pod"]] = first
 			}
-			if len(values) > 0 {
-				out = append(out, map[string]any{"metric": map[string]string{"pod": labels["pod"]}, "values": values})
+		}
+	}
+	out := []any{}
+	for pod, first := range seen {
+		var values []any
+		for at := int64(start); at <= began.Unix()+int64(s.now); at += 10 {
+			if at >= first {
+				values = append(values, []any{at, "1"})
 			}
+		}
+		if len(values) > 0 {
+			out = append(out, map[string]any{"metric": map[string]string{"pod": pod}, "values": values})
 		}
 	}
 	return out

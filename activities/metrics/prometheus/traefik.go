@@ -10,16 +10,7 @@ import (
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-// traefik counts by backend Service, in each gateway.
-func traefik() preset {
-	return preset{
-		requests: "traefik_service_requests_total", status: "code",
-		duration: "traefik_service_request_duration_seconds", unit: 1,
-		routed: true, selector: traefikSelector,
-	}
-}
-
-// traefikSelector matches the series of one backend Service of a route.
+// traefikSelector matches the series of one backend Service of a route, in each gateway.
 func traefikSelector(route activities.Route, s side) string {
 	return fmt.Sprintf("{service=~%q}", traefikName(route, s.service))
 }

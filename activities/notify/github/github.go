@@ -87,6 +87,9 @@ func (n *Notifier) Notify(ctx context.Context, m activities.Message) error {
 		return fault.New(fault.Invalid, "release %s names no repository and commit; start it with --repository and --commit", m.Release)
 	}
 	t := teller{Notifier: n, m: m, owner: owner, repository: repository}
+	if err := t.answerJob(ctx); err != nil {
+		return err
+	}
 	deployment, err := t.deployment(ctx)
 	if err != nil {
 		return err
@@ -94,7 +97,10 @@ func (n *Notifier) Notify(ctx context.Context, m activities.Message) error {
 	if err := t.deploymentStatus(ctx, deployment); err != nil {
 		return err
 	}
-	return t.commitStatus(ctx)
+	if err := t.commitStatus(ctx); err != nil {
+		return err
+	}
+	return t.commentJob(ctx)
 }
 
 // teller tells one message.
@@ -123,7 +129,7 @@ func (t teller) deployment(ctx context.Context) (int64, error) {
 		}
 	}
 	made, resp, err := t.api.Repositories.CreateDeployment(ctx, t.owner, t.repository, github.DeploymentRequest{
-		Ref: t.m.Source.Commit, Environment: &t.m.Environment, Payload: payload{t.m.Release},
+		Ref: t.m.Source.Commit, Environment: &t.m.Environment, Payload: payload{t.m.Release}, Task: new(plan.DeploymentTask),
 		Description: new(outbound.Cut(t.m.Service+" by "+t.m.Strategy+", release "+t.m.Release, maxDescription)),
 		// Whether the commit may be released is decided already.
 		AutoMerge: new(false), RequiredContexts: []string{}, ProductionEnvironment: new(t.m.Environment == "production"),

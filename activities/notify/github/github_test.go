@@ -145,7 +145,7 @@ func TestAReleaseIsOneDeploymentWithAStatusForEachEvent(t *testing.T) {
 	require.Len(t, h.deployments, 1)
 	require.Empty(t, cmp.Diff(object{
 		"id": 1, "ref": "0123456789012345678901234567890123456789", "environment": "production", "payload": map[string]any{"release": "checkout-abc123"},
-		"description": "checkout by canary, release checkout-abc123", "auto_merge": false, "required_contexts": []any{}, "production_environment": true,
+		"task": "slipway", "description": "checkout by canary, release checkout-abc123", "auto_merge": false, "required_contexts": []any{}, "production_environment": true,
 	}, h.deployments[0]))
 	require.Equal(t, []string{"in_progress", "in_progress", "pending", "success", "pending"}, h.Shown())
 	require.Equal(t, "https://temporal.example/namespaces/default/workflows/production%2Fcheckout/run-1/history#gate/2-2", h.statuses["1"][0]["log_url"])

@@ -140,12 +140,26 @@ func (c *Client) untouched(ctx context.Context, o *unstructured.Unstructured, in
 	if now == strconv.Itoa(wrote) || now == strconv.Itoa(in.Weight) || now == "" && wrote == 0 {
 		return nil
 	}
+	return c.edited(has, in.Route, wrote)
+}
+
+// edited says who has made what of the weight that Slipway wrote.
+func (c *Client) edited(has *unstructured.Unstructured, route activities.Route, wrote int) error {
 	by := "somebody"
 	if has != nil {
 		by = cluster.Editor(has, "metadata", "annotations", annotationWeight)
 	}
 	return fault.New(fault.Edited, "%s has set %s to %s since Slipway set it to %d %% (annotation %s)",
-		by, c.canary(in.Route).Title(in.Route.Namespace), share(has), wrote, annotationWeight)
+		by, c.canary(route).Title(route.Namespace), share(has), wrote, annotationWeight)
+}
+
+// Untouched implements activities.Weigher.
+func (c *Client) Untouched(ctx context.Context, route activities.Route, weight int) error {
+	has, err := c.canary(route).Read(ctx)
+	if err != nil || weightOf(has) == strconv.Itoa(weight) {
+		return err
+	}
+	return c.edited(has, route, weight)
 }
 
 // fence leaves the fence, the weight and the safe state on the team's Ingress.

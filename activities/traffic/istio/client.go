@@ -31,6 +31,7 @@ func New(objects dynamic.Interface) *Client {
 var (
 	_ activities.Router    = (*Client)(nil)
 	_ activities.Previewer = (*Client)(nil)
+	_ activities.Mirrorer  = (*Client)(nil)
 )
 
 // destinationRules are what a mesh is told about the pods behind a host.
@@ -57,6 +58,19 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 		}
 	}
 	if err := c.Client.Set(ctx, in); err != nil || in.Weight > 0 {
+		return err
+	}
+	return c.unfollow(ctx, in.Write, in.Route)
+}
+
+// SetMirror makes the candidate's DestinationRule before the first copy, and removes it after the last one.
+func (c *Client) SetMirror(ctx context.Context, in activities.MirrorIn) error {
+	if in.Percent > 0 {
+		if err := c.follow(ctx, in.Write, in.Route); err != nil {
+			return err
+		}
+	}
+	if err := c.Client.SetMirror(ctx, in); err != nil || in.Percent > 0 {
 		return err
 	}
 	return c.unfollow(ctx, in.Write, in.Route)
@@ -114,10 +128,10 @@ func (c *Client) follow(ctx context.Context, w activities.Write, route activitie
 	return c.copied(route).Put(ctx, w, want)
 }
 
-// unfollow removes the candidate's DestinationRule, unless testers are still let in. One of the team's stays.
+// unfollow removes the candidate's DestinationRule, unless requests still reach it. One of the team's stays.
 func (c *Client) unfollow(ctx context.Context, w activities.Write, route activities.Route) error {
 	o, err := c.Get(ctx, route)
-	if err != nil || hasDoor(o) {
+	if err != nil || hasDoor(o) || reached(o, route) {
 		return err
 	}
 	has, err := c.copied(route).Read(ctx)

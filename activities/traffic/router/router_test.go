@@ -32,6 +32,8 @@ func TestEveryDeclaredRouterHasAnAdapterThatDoesWhatItDeclares(t *testing.T) {
 			require.NoError(t, err)
 			_, previews := adapter.(activities.Previewer)
 			require.Equal(t, declared.Header, previews)
+			_, mirrors := adapter.(activities.Mirrorer)
+			require.Equal(t, declared.Mirror, mirrors)
 			_, restores := adapter.(router.Restorer)
 			require.Equal(t, declared.InFront, restores, "a person can look at what stands in front")
 			object, front := router.Object(traffic)
@@ -59,6 +61,13 @@ func TestWhatARouterDoesNotDeclareIsRefusedBeforeTheClusterIsAsked(t *testing.T)
 				_, err := a.InspectRoute(t.Context(), route)
 				require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 				require.ErrorContains(t, err, "cannot keep a client on the version that it got first")
+				route.Sticky = ""
+			}
+			if !declared.Mirror {
+				route.Mirror = 100
+				_, err := a.InspectRoute(t.Context(), route)
+				require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
+				require.ErrorContains(t, err, "cannot copy requests")
 			}
 		})
 	}

@@ -56,6 +56,10 @@ func (c *Client) Read(ctx context.Context, route activities.Route) (int, error) 
 	if o.GetDeletionTimestamp() != nil {
 		return 0, fault.New(fault.Invalid, "%s is being deleted; wait until it is gone, create it anew, then release again", c.title(route))
 	}
+	if n := c.copied(o, route); n > 0 {
+		return 0, fault.New(fault.Edited, "%s sends copies of %d %% of requests to Service %s already; was a release ended by force? Take them out, then release again",
+			c.title(route), n, route.Candidate)
+	}
 	if err := c.Shiftable(o, route); err != nil {
 		return 0, err
 	}
@@ -81,7 +85,10 @@ func (c *Client) Set(ctx context.Context, in activities.SetTrafficWeightIn) erro
 		if err := cluster.Stamp(o, in.Write); err != nil {
 			return err
 		}
-		var err error
+		err := c.uncopy(o, in.Route)
+		if err != nil {
+			return err
+		}
 		if in.Weight == 0 {
 			err = c.takeOut(o, in.Route)
 		} else {
@@ -118,6 +125,9 @@ func (c *Client) Verify(ctx context.Context, route activities.Route, weight int)
 	if err != nil {
 		return activities.Settled{}, err
 	}
+	if n := c.copied(o, route); n > 0 {
+		return activities.Settled{Reason: fmt.Sprintf("%s copies %d %% of requests", c.title(route), n)}, nil
+	}
 	for _, s := range c.shares(o, route) {
 		if !s.is(weight) {
 			return activities.Settled{Reason: fmt.Sprintf("%s is set to %s", c.title(route), s)}, nil
@@ -146,6 +156,15 @@ func (c *Client) Present(ctx context.Context, route activities.Route) (int, bool
 		}
 	}
 	return present, true, nil
+}
+
+// Untouched implements activities.Weigher.
+func (c *Client) Untouched(ctx context.Context, route activities.Route, weight int) error {
+	o, err := c.Get(ctx, route)
+	if err != nil {
+		return err
+	}
+	return c.untouched(o, activities.SetTrafficWeightIn{Route: route, Weight: weight}, weight)
 }
 
 // Get reads the routed object. What is missing is told apart: the object, or its whole kind.

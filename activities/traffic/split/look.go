@@ -31,6 +31,10 @@ type Seen struct {
 	// takes it away, as arguments of kubectl.
 	Preview      string `json:"preview,omitempty"`
 	ClosePreview string `json:"closePreview,omitempty"`
+	// Copied is the share of requests of which the candidate gets a copy, such as "100 %"; empty: of none. Undo takes
+	// that out too. Clear removes what was made beside the object for it, as arguments of kubectl.
+	Copied string `json:"copied,omitempty"`
+	Clear  string `json:"clear,omitempty"`
 }
 
 // Look returns nil where the object does not exist. It changes nothing.
@@ -43,13 +47,19 @@ func (c *Client) Look(ctx context.Context, route activities.Route) (*Seen, error
 		return nil, err
 	}
 	out := &Seen{}
+	restored := o.DeepCopy()
+	if n := c.copied(o, route); n > 0 {
+		out.Copied = fmt.Sprintf("%d %%", n)
+	}
+	if err := c.uncopy(restored, route); err != nil {
+		return nil, err
+	}
 	var parts []string
-	for _, s := range c.shares(o, route) {
+	for _, s := range c.shares(restored, route) {
 		out.Shared = out.Shared || s.shared
 		parts = append(parts, s.String())
 	}
 	out.Share = strings.Join(slices.Compact(parts), ", ")
-	restored := o.DeepCopy()
 	if len(parts) == 0 || c.takeOut(restored, route) != nil {
 		return out, nil
 	}
@@ -71,6 +81,17 @@ func (c *Client) Patch(from, to *unstructured.Unstructured, route activities.Rou
 		if !equality.Semantic.DeepEqual(rule.In[rule.Key], before[i].In[before[i].Key]) {
 			all = append(all, operation{"replace", rule.Pointer, rule.In[rule.Key]})
 		}
+		for _, field := range c.copyFields() {
+			at := strings.TrimSuffix(rule.Pointer, rule.Key) + field
+			was, is := before[i].In[field], rule.In[field]
+			switch {
+			case equality.Semantic.DeepEqual(was, is):
+			case is == nil:
+				all = append(all, operation{Op: "remove", Path: at})
+			default:
+				all = append(all, operation{"replace", at, is})
+			}
+		}
 	}
 	if at := c.stuckAt(from); at != nil && c.stuckAt(to) == nil {
 		all = append(all, operation{Op: "remove", Path: "/" + strings.Join(at, "/")})
@@ -83,6 +104,13 @@ func (c *Client) Patch(from, to *unstructured.Unstructured, route activities.Rou
 		return "", fmt.Errorf("write patch of %s: %w", c.title(route), err)
 	}
 	return fmt.Sprintf("patch %s --type=json -p %s", Argument(c.kind.Object(route)), Quote(string(text))), nil
+}
+
+func (c *Client) copyFields() []string {
+	if kind, ok := c.kind.(Copier); ok {
+		return kind.CopyFields()
+	}
+	return nil
 }
 
 // Argument names an object to kubectl.

@@ -12,8 +12,21 @@ import (
 	"github.com/slipwayhq/slipway/activities/traffic/split"
 )
 
+// Client is the Traefik of one cluster.
+type Client struct {
+	*split.Client
+	objects dynamic.Interface
+}
+
 // New uses a client; its rate limits should leave room for an undo.
-func New(objects dynamic.Interface) *split.Client { return split.New(objects, kind{}) }
+func New(objects dynamic.Interface) *Client {
+	return &Client{Client: split.New(objects, kind{}), objects: objects}
+}
+
+var (
+	_ activities.Router   = (*Client)(nil)
+	_ activities.Mirrorer = (*Client)(nil)
+)
 
 // Kinds are the objects that can hold the record of a release.
 func Kinds() []split.Object {

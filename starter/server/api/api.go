@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/api/body"
 	"github.com/slipwayhq/slipway/starter/server/intake"
 	"github.com/slipwayhq/slipway/starter/server/sender"
 	"github.com/slipwayhq/slipway/starter/server/shelf"
@@ -85,7 +86,7 @@ func (a *API) Routes() []Route {
 		{
 			Method: http.MethodPost, Path: "/api/v1/releases", Name: "startRelease", Right: access.Start,
 			Summary: "Starts a release by the plan of a service. Requests with one Idempotency-Key start one.",
-			In:      func() any { return &StartRequest{} }, Out: intake.Receipt{}, Status: http.StatusAccepted, Serve: a.start,
+			In:      func() any { return &body.StartRequest{} }, Out: intake.Receipt{}, Status: http.StatusAccepted, Serve: a.start,
 		},
 		{
 			Method: http.MethodGet, Path: servicePath, Name: "listReleases", Summary: "Lists the releases of a service that have begun, newest first; at most limit, 1 to 1000, default 20.",
@@ -112,7 +113,7 @@ func (a *API) Routes() []Route {
 func (a *API) telling(name string, right access.Right, summary string) Route {
 	return Route{
 		Method: http.MethodPost, Path: releasePath + "/" + name, Name: name + "Release", Summary: summary, Right: right,
-		In: func() any { return &CommandRequest{} }, Out: Release{}, Status: http.StatusOK,
+		In: func() any { return &body.CommandRequest{} }, Out: Release{}, Status: http.StatusOK,
 		Serve: func(_ http.ResponseWriter, c *Call) (any, error) { return a.tell(c, name) },
 	}
 }

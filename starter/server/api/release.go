@@ -10,43 +10,14 @@ import (
 
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/api/body"
 	"github.com/slipwayhq/slipway/starter/server/sender"
 	"github.com/slipwayhq/slipway/starter/server/shelf"
 	"github.com/slipwayhq/slipway/workflows"
 )
 
-// StartRequest asks for a release.
-type StartRequest struct {
-	// Service as "environment/name".
-	Service string `json:"service"`
-	// Image by its digest, or by a tag, whose digest is then looked up once. A CI job whose trigger makes the
-	// tag itself leaves it out.
-	Image string `json:"image,omitempty"`
-	// Hotfix goes before everything that waits; what runs is undone.
-	Hotfix bool `json:"hotfix,omitempty"`
-	// Override says why an image in quarantine, or a release in the cool-down, is good now.
-	Override string `json:"override,omitempty"`
-	// OverrideFreeze says why the freezes of this moment do not count.
-	OverrideFreeze string `json:"overrideFreeze,omitempty"`
-	// URL that people can look at.
-	URL string `json:"url,omitempty"`
-	// Repository, as its host names it, and the full hash of the commit that the image was built from: whom the
-	// plan's notifications name hear of them. A CI job's token says them itself.
-	Repository string `json:"repository,omitempty"`
-	Commit     string `json:"commit,omitempty"`
-}
-
 // HowToken is how somebody is recognised who has a token of the API.
 const HowToken = "token"
-
-// CommandRequest tells a release something.
-type CommandRequest struct {
-	// Reason in plain words; it is kept with the release.
-	Reason string `json:"reason,omitempty"`
-	// Where is what was looked at, as the release's status calls it, such as "question 1.1": a decision about
-	// anything else is refused. Empty: whatever the release asks for now.
-	Where string `json:"where,omitempty"`
-}
 
 // Release is how a release is. Place is set while it has not begun, Status from then on.
 type Release struct {
@@ -86,7 +57,7 @@ func planFile(e shelf.Entry) PlanFile {
 }
 
 func (a *API) start(_ http.ResponseWriter, c *Call) (any, error) {
-	in := c.In.(*StartRequest)
+	in := c.In.(*body.StartRequest)
 	if _, err := client.ParseLane(in.Service); err != nil {
 		return nil, fail(http.StatusBadRequest, "service: %v", err)
 	}
@@ -119,7 +90,7 @@ func (a *API) start(_ http.ResponseWriter, c *Call) (any, error) {
 
 // startByJob starts what a trigger of the plan takes from the job, and nothing that a person would have to
 // answer for.
-func (a *API) startByJob(c *Call, in *StartRequest) (any, error) {
+func (a *API) startByJob(c *Call, in *body.StartRequest) (any, error) {
 	if in.Hotfix || in.Override != "" || in.OverrideFreeze != "" {
 		return nil, fail(http.StatusForbidden, "the token of a CI job starts no hotfix and overrides nothing; a person with a token of Slipway's own does")
 	}
@@ -169,7 +140,7 @@ func shown(s workflows.Status) Release {
 
 // tell gives a command. An abort of what only waits is a withdrawal.
 func (a *API) tell(c *Call, name string) (any, error) {
-	in := c.In.(*CommandRequest)
+	in := c.In.(*body.CommandRequest)
 	needing := map[string]string{workflows.Abort: "an abort", workflows.Reject: "a reject"}
 	if what, ok := needing[name]; ok && in.Reason == "" {
 		return nil, fail(http.StatusBadRequest, "%s needs a reason", what)

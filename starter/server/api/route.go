@@ -3,30 +3,25 @@
 package api
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/access"
+	"github.com/slipwayhq/slipway/starter/server/api/body"
 	"github.com/slipwayhq/slipway/starter/server/match"
 	"github.com/slipwayhq/slipway/starter/server/sender"
 )
 
-const (
-	// maxBody of a request in bytes.
-	maxBody = 64 << 10
-	// answerWithin is when there is an answer, also where Temporal gives none.
-	answerWithin = 10 * time.Second
-)
+// answerWithin is when there is an answer, also where Temporal gives none.
+const answerWithin = 10 * time.Second
 
 // Route is one operation.
 type Route struct {
@@ -122,7 +117,7 @@ func (a *API) serve(w http.ResponseWriter, req *http.Request, r Route) (any, err
 	}
 	if r.In != nil {
 		c.In = r.In()
-		if err := readBody(w, req, c.In); err != nil {
+		if err := body.Read(w, req, c.In); err != nil {
 			return nil, err
 		}
 	}
@@ -187,21 +182,6 @@ func forbidden(c access.Caller, r access.Right, service string) error {
 	return fail(http.StatusForbidden, "the token %s has no right to %s for %s", c.Name, r, service)
 }
 
-// readBody takes one JSON object without unknown fields; nothing at all is an empty one.
-func readBody(w http.ResponseWriter, req *http.Request, to any) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return fail(http.StatusRequestEntityTooLarge, "the body has more than %d KiB", maxBody>>10)
-	}
-	if err != nil {
-		return fail(http.StatusBadRequest, "read body: %v", err)
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil
-	}
-	return sender.Strictly(text, to)
-}
-
 // statusOf is the HTTP status of an error.
 func statusOf(err error) int {
 	if answer, ok := errors.AsType[*sender.Answer](err); ok {
@@ -235,10 +215,10 @@ func (a *API) refuse(w http.ResponseWriter, req *http.Request, r Route, err erro
 }
 
 // Write answers with JSON.
-func Write(w http.ResponseWriter, status int, body any) {
+func Write(w http.ResponseWriter, status int, out any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client has gone
+	_ = json.NewEncoder(w).Encode(out) // the client has gone
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/starter/client"
 	"github.com/slipwayhq/slipway/starter/server/match"
 	"github.com/slipwayhq/slipway/starter/server/sender"
+	"github.com/slipwayhq/slipway/workflows"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -144,15 +145,29 @@ func (d *Desk) requests(e sender.Event) ([]client.Request, error) {
 			why = append(why, service+": "+fit.Why)
 		default:
 			out = append(out, client.Request{
-				Order: client.Order{Plan: p, Image: fit.Image, By: e.By, Source: client.Traced(e.Repository, e.Commit, e.URL)},
+				Order: client.Order{Plan: p, Image: fit.Image, By: e.By, Source: source(e)},
 				Key:   service + " " + e.Sender + " " + e.Key, Event: e.Order(), EventFrom: e.Sender + " " + e.Event, URL: e.URL,
 			})
 		}
 	}
-	if len(out) > 0 {
+	switch {
+	case len(out) > 1 && e.Run != 0:
+		return nil, &sender.Answer{Status: http.StatusForbidden, Text: fmt.Sprintf(
+			"nothing was started: the job waits for the outcome of one release, and %d plans take this event, such as %s/%s and %s/%s: give each an environment of its own at GitHub",
+			len(out), out[0].Plan.Metadata.Environment, out[0].Plan.Metadata.Name, out[1].Plan.Metadata.Environment, out[1].Plan.Metadata.Name)}
+	case len(out) > 0:
 		return out, nil
 	}
 	return nil, d.unmatched(e, why)
+}
+
+// source is where a release comes from that an event asks for.
+func source(e sender.Event) workflows.Source {
+	s := client.Traced(e.Repository, e.Commit, e.URL)
+	if e.Run != 0 {
+		s.Run, s.Environment = e.Run, e.Environment
+	}
+	return s
 }
 
 // Job hands over the release that a CI job asks for by its token, if a trigger of the plan takes it. The

@@ -14,7 +14,7 @@ import (
 func all() map[string]sender.Sender {
 	s := sender.Secrets{secret}
 	return map[string]sender.Sender{
-		"github": sender.GitHub{Secrets: s}, "gitlab": sender.GitLab{Secrets: s}, "bitbucket": sender.Bitbucket{Secrets: s},
+		"github": sender.GitHub{Secrets: s, API: "https://api.github.com"}, "gitlab": sender.GitLab{Secrets: s}, "bitbucket": sender.Bitbucket{Secrets: s},
 		"generic": sender.Generic{Secrets: sender.Secrets{standardSecret}}, "cloudevents": sender.CloudEvents{Secrets: s},
 		"dockerhub": sender.DockerHub{Secrets: s}, "harbor": sender.Harbor{Secrets: s}, "quay": sender.Quay{Secrets: s},
 	}
@@ -43,6 +43,7 @@ func FuzzVerify(f *testing.F) {
 // FuzzRead finds a body that panics, or that says two things.
 func FuzzRead(f *testing.F) {
 	f.Add("workflow_run", []byte(workflowRun))
+	f.Add("deployment_protection_rule", []byte(protectionRule))
 	f.Add("pipeline", []byte(pipeline))
 	f.Add("deployment", []byte(`{"deployment": {"id": 1, "payload": "{}"}}`))
 	f.Add("application/cloudevents+json", []byte(told))
@@ -59,7 +60,7 @@ func FuzzRead(f *testing.F) {
 					t.Errorf("%s: %d events and %v", name, len(events), err)
 				}
 				for _, e := range events {
-					if e.Key == "" || e.Sender == "" || e.Repository == "" {
+					if e.Key == "" || e.Sender == "" || e.Repository == "" || e.Run < 0 {
 						t.Errorf("%s: %+v", name, e)
 					}
 				}

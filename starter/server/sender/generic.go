@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -68,7 +70,7 @@ func Strictly(body []byte, to any) error {
 	if err := decoder.Decode(to); err != nil {
 		return unreadable("read body: %v", err)
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return unreadable("read body: something stands behind the object")
 	}
 	return nil

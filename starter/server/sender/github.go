@@ -16,7 +16,11 @@ import (
 
 // GitHub sends webhooks of a repository, an organisation or an app. Only X-Hub-Signature-256 is taken: the
 // SHA-1 beside it is not, and a delivery without a signature never is.
-type GitHub struct{ Secrets Secrets }
+type GitHub struct {
+	Secrets Secrets
+	// API is where GitHub's is, such as https://api.github.com: a job that waits is answered nowhere else.
+	API string
+}
 
 var _ Sender = GitHub{}
 
@@ -59,12 +63,13 @@ func (g GitHub) Read(d Delivery) ([]Event, error) {
 	read := map[string]func(Delivery) (Event, error){
 		"workflow_run": workflowRun, "package": containerPackage, "registry_package": containerPackage,
 		"deployment": deployment, "repository_dispatch": repositoryDispatch,
+		"deployment_protection_rule": g.protectionRule, "deployment_review": deploymentReview,
 	}[d.Header.Get("X-GitHub-Event")]
 	switch name := d.Header.Get("X-GitHub-Event"); {
 	case name == "ping":
 		return nil, nothing("GitHub says hello, and the secret is right")
 	case read == nil:
-		return nil, unknown("the event %q starts no release; subscribe to workflow runs, packages, deployments or repository dispatch", name)
+		return nil, unknown("the event %q starts no release; subscribe to workflow runs, packages, deployments, deployment protection rules, deployment reviews or repository dispatch", name)
 	}
 	e, err := read(d)
 	if err != nil {
@@ -182,6 +187,7 @@ func deployment(d Delivery) (Event, error) {
 			Commit      string      `json:"sha"`
 			Ref         string      `json:"ref"`
 			Environment string      `json:"environment"`
+			Task        string      `json:"task"`
 			Payload     anyPayload  `json:"payload"`
 			CreatedAt   time.Time   `json:"created_at"`
 			Creator     login       `json:"creator"`
@@ -192,8 +198,11 @@ func deployment(d Delivery) (Event, error) {
 		return Event{}, err
 	}
 	one := in.Deployment
-	if one.ID == "" {
+	switch {
+	case one.ID == "":
 		return Event{}, unreadable("the event has no deployment")
+	case one.Task == plan.DeploymentTask:
+		return Event{}, nothing("Slipway has created this deployment itself, to show a release")
 	}
 	e := in.event(plan.EventDeployment, one.Creator)
 	e.Key, e.Commit, e.Branch, e.Environment = "deployment/"+one.ID.String(), one.Commit, one.Ref, one.Environment

@@ -26,7 +26,9 @@ const workflowRun = `{"action": "completed", "workflow_run": {"id": 99, "run_att
 	"run_started_at": "2030-01-01T08:50:00Z", "updated_at": "2030-01-01T08:59:00Z", "html_url": "https://github.com/acme/shop/actions/runs/99", "triggering_actor": {"login": "ada"},
 	"head_repository": {"id": 7}}, ` + ofGitHub
 
-func github(s sender.Secrets) sender.Sender { return sender.GitHub{Secrets: s} }
+func github(s sender.Secrets) sender.Sender {
+	return sender.GitHub{Secrets: s, API: "https://api.github.com"}
+}
 
 func fromGitHub(event, body string) subject {
 	return subject{
@@ -104,8 +106,14 @@ func TestGitHubsDeployments(t *testing.T) {
 		Event: "deployment", Key: "deployment/5", Branch: "main", Commit: commit, Environment: "production", Image: "ghcr.io/acme/shop@" + digest,
 		By: "github:ada", At: now.Add(-time.Minute), URL: "https://example.com/5",
 	})
-	s.refused = map[string]refusal{"no deployment": {`"id": 5`, `"no": 5`, 400}}
+	s.refused = map[string]refusal{
+		"no deployment":         {`"id": 5`, `"no": 5`, 400},
+		"one of Slipway itself": {`"id": 5`, `"id": 5, "task": "slipway"`, 200},
+	}
 	conform(t, s)
+	own := s.delivery(`{"action": "created", "deployment": {"id": 5, "task": "slipway", "payload": "{\"release\": \"x\"}"}, `+ofGitHub, secret)
+	_, err := s.with(nil).Read(own)
+	require.EqualError(t, err, "nothing to do: Slipway has created this deployment itself, to show a release")
 	for _, payload := range []string{`"text"`, `{}`, `""`, `null`, `{"image": 7}`} {
 		d := s.delivery(`{"action": "created", "deployment": {"id": 5, "payload": `+payload+`}, `+ofGitHub, secret)
 		got, err := s.with(nil).Read(d)
@@ -131,6 +139,63 @@ func TestGitHubsRepositoryDispatch(t *testing.T) {
 	same, err := s.with(nil).Read(s.delivery(strings.ReplaceAll(body, ": ", ":  "), ""))
 	require.NoError(t, err)
 	require.Equal(t, got[0].Key, same[0].Key, "blanks are no difference")
+}
+
+const protectionRule = `{"action": "requested", "environment": "production", "event": "push",
+	"deployment_callback_url": "https://api.github.com/repos/acme/shop/actions/runs/99/deployment_protection_rule",
+	"deployment": {"id": 5, "sha": "` + commit + `", "ref": "main", "environment": "production", "created_at": "2030-01-01T08:59:00Z",
+	"creator": {"login": "github-actions[bot]"}}, "pull_requests": [], ` + ofGitHub
+
+func TestGitHubsJobsThatWait(t *testing.T) {
+	s := fromGitHub("deployment_protection_rule", protectionRule)
+	s.want = ofGitHubEvent(sender.Event{
+		Event: "deployment_protection_rule", Key: "protection/99/5", Branch: "main", Commit: commit, Environment: "production", Run: 99,
+		By: "github:octocat", At: now.Add(-time.Minute),
+	})
+	s.refused = map[string]refusal{
+		"a rule of another action":       {`"requested"`, `"removed"`, 200},
+		"a job for a pull request":       {`"push"`, `"pull_request_target"`, 403},
+		"no environment":                 {`"environment": "production", "event"`, `"event"`, 400},
+		"no deployment":                  {`"id": 5`, `"no": 5`, 400},
+		"an answer to another host":      {"https://api.github.com/repos", "https://api.github.com.evil.example/repos", 400},
+		"an answer in clear":             {"https://api.github.com/repos", "http://api.github.com/repos", 400},
+		"an answer with a name before":   {"https://api.github.com/repos", "https://api.github.com@evil.example/repos", 400},
+		"an answer of another API":       {"https://api.github.com/repos", "https://github.example/api/v3/repos", 400},
+		"an answer to another repo":      {"repos/acme/shop/actions", "repos/acme/till/actions", 400},
+		"an answer that climbs":          {"runs/99/", "runs/../99/", 400},
+		"an answer of no run":            {"runs/99/", "runs//", 400},
+		"an answer of a negative run":    {"runs/99/", "runs/-99/", 400},
+		"an answer of run zero":          {"runs/99/", "runs/0/", 400},
+		"an answer of an odd number":     {"runs/99/", "runs/+99/", 400},
+		"an answer of an endless number": {"runs/99/", "runs/99999999999999999999/", 400},
+		"an answer with a query":         {"protection_rule\"", "protection_rule?x=1\"", 400},
+		"no answer":                      {"deployment_callback_url", "callback", 400},
+		"no repository":                  {`"full_name": "acme/shop", `, "", 400},
+	}
+	conform(t, s)
+}
+
+func TestGitHubsReviews(t *testing.T) {
+	s := fromGitHub("deployment_review", `{"action": "approved", "approver": {"login": "ann"}, "comment": "looks good", "since": "2030-01-01T08:58:00Z",
+		"workflow_job_runs": [{"id": 1, "environment": "production"}, {"id": 2, "environment": "production"}], "workflow_job_run": {"environment": "staging"},
+		"workflow_run": {"id": 99, "run_attempt": 2, "head_sha": "`+commit+`", "html_url": "https://github.com/acme/shop/actions/runs/99"}, `+ofGitHub)
+	s.want = ofGitHubEvent(sender.Event{
+		Event: "deployment_review", Key: "review/99/2/approved/ann/2030-01-01T08:58:00Z", Commit: commit, Run: 99, By: "github:ann", At: now,
+		URL: "https://github.com/acme/shop/actions/runs/99", Review: &sender.Review{Approved: true, Comment: "looks good", Environments: []string{"production", "staging"}},
+	})
+	s.refused = map[string]refusal{
+		"a review that is asked for": {`"approved"`, `"requested"`, 200},
+		"nobody who has decided":     {`"approver": {"login": "ann"}`, `"approver": {}`, 400},
+		"no run":                     {`"id": 99`, `"no": 99`, 400},
+		"no repository":              {`"full_name": "acme/shop", `, "", 400},
+	}
+	conform(t, s)
+	_, err := s.with(nil).Read(s.delivery(strings.ReplaceAll(s.body, `"environment"`, `"env"`), secret))
+	require.ErrorContains(t, err, "the event names no workflow run and environments")
+	got, err := s.with(nil).Read(s.delivery(strings.Replace(s.body, `"approved"`, `"rejected"`, 1), secret))
+	require.NoError(t, err)
+	require.False(t, got[0].Review.Approved)
+	require.NotEqual(t, s.want[0].Key, got[0].Key)
 }
 
 func TestTheVectorOfGitHubsDocumentationIsTaken(t *testing.T) {

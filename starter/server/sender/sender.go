@@ -53,6 +53,19 @@ type Event struct {
 	Began time.Time
 	// URL of what happened, for people.
 	URL string
+	// Run is the number of a workflow run of GitHub of which a job waits to enter the Environment.
+	Run int64
+	// Review is what a person has decided about that job; nil: the event asks for a release.
+	Review *Review
+}
+
+// Review is the decision of a person.
+type Review struct {
+	// Approved, or else rejected, with the comment.
+	Approved bool
+	Comment  string
+	// Environments that it is about.
+	Environments []string
 }
 
 // Order is the time that tells newer from older.

@@ -29,7 +29,7 @@ func (a *App) act(ctx context.Context, c click) {
 		return
 	}
 	if err := a.answer(ctx, c, text); err != nil {
-		a.log.Warn("answer was not delivered", "user", c.user, "command", c.command, "error", err)
+		a.log.Warn("answer was not delivered", "user", c.User, "command", c.Command, "error", err)
 	}
 	select {
 	case a.nudge <- struct{}{}: // the message is brought up to date now
@@ -39,19 +39,19 @@ func (a *App) act(ctx context.Context, c click) {
 
 // outcome is what whoever clicked is told; empty: nothing.
 func (a *App) outcome(ctx context.Context, c click) string {
-	lane, err := client.ParseLane(c.target.lane)
+	lane, err := client.ParseLane(c.Target.Lane)
 	if err != nil {
 		return err.Error()
 	}
 	switch {
 	case c.asks:
-		c.target.channel = c.channel
-		if _, err := a.api.OpenViewContext(ctx, c.trigger, modal(c.command, c.target)); err != nil {
-			a.log.Warn("modal was not opened", "user", c.user, "error", err)
-			return fmt.Sprintf("%s was not asked for: Slack did not show its form (%s). Click again, or: `slipway %s %s --reason …`", c.command, err, c.command, lane)
+		c.Target.Channel = c.Channel
+		if _, err := a.api.OpenViewContext(ctx, c.Trigger, modal(c.Command, c.Target)); err != nil {
+			a.log.Warn("modal was not opened", "user", c.User, "error", err)
+			return fmt.Sprintf("%s was not asked for: Slack did not show its form (%s). Click again, or: `slipway %s %s --reason …`", c.Command, err, c.Command, lane)
 		}
 		return ""
-	case c.command == statusCommand:
+	case c.Command == statusCommand:
 		return a.tellStatus(ctx, c, lane)
 	}
 	return a.decide(ctx, c, lane)
@@ -59,15 +59,15 @@ func (a *App) outcome(ctx context.Context, c click) string {
 
 // decide looks the person up, signs, and hands the decision to the release.
 func (a *App) decide(ctx context.Context, c click, lane client.Lane) string {
-	p, err := a.people.identify(ctx, c.team, c.user, a.wanted(ctx, c, lane))
+	p, err := a.people.identify(ctx, c.Team, c.User, a.wanted(ctx, c, lane))
 	if err != nil {
-		a.log.Warn("click was refused", "user", c.user, "command", c.command, "lane", lane.String(), "error", err)
-		return fmt.Sprintf(":no_entry: %s was refused, and nothing has changed: %s", c.command, escape(err.Error()))
+		a.log.Warn("click was refused", "user", c.User, "command", c.Command, "lane", lane.String(), "error", err)
+		return fmt.Sprintf(":no_entry: %s was refused, and nothing has changed: %s", c.Command, escape(err.Error()))
 	}
 	done, err := a.releases.Decide(ctx, client.Decision{
-		Lane: lane, Command: c.command, Who: p.who, Groups: p.groups, How: howSlack, Reason: reason(c), ID: c.id, Seen: c.target.seen,
+		Lane: lane, Command: c.Command, Who: p.who, Groups: p.groups, How: howSlack, Reason: reason(c), ID: c.ID, Seen: c.seen(),
 	})
-	a.log.Info("click was answered", "user", c.user, "who", p.who, "command", c.command, "lane", lane.String(), "release", c.target.seen.Release, "error", err)
+	a.log.Info("click was answered", "user", c.User, "who", p.who, "command", c.Command, "lane", lane.String(), "release", c.Target.Release, "error", err)
 	var late *client.LateError
 	switch {
 	case errors.As(err, &late):
@@ -75,24 +75,28 @@ func (a *App) decide(ctx context.Context, c click, lane client.Lane) string {
 	case err != nil:
 		return fmt.Sprintf(":no_entry: nothing has changed: %s", escape(err.Error()))
 	case done.Queued:
-		return fmt.Sprintf(":inbox_tray: no worker answers now. Your %s is kept, and counts as soon as one does", c.command)
+		return fmt.Sprintf(":inbox_tray: no worker answers now. Your %s is kept, and counts as soon as one does", c.Command)
 	}
-	return fmt.Sprintf(":white_check_mark: %s of %s by %s is accepted. Next: %s", c.command, done.ID, escape(p.who), escape(done.Next))
+	return fmt.Sprintf(":white_check_mark: %s of %s by %s is accepted. Next: %s", c.Command, done.ID, escape(p.who), escape(done.Next))
 }
 
 // reason is one that a release accepts.
 func reason(c click) string {
-	if text := strings.TrimSpace(c.reason); text != "" {
+	if text := strings.TrimSpace(c.Reason); text != "" {
 		return text
 	}
 	return "clicked in Slack"
 }
 
 // wanted are those who may answer what the release asks now: only their groups need to be looked up. Where the release
-// does not say, because no worker answers, they are all that are known.
+// does not say, because no worker answers, or because a promotion stands for gates that do not ask yet, they are all that
+// are known.
 func (a *App) wanted(ctx context.Context, c click, lane client.Lane) []string {
-	if !workflows.NeedsStatement(c.command) {
+	switch {
+	case !workflows.NeedsStatement(c.Command):
 		return nil
+	case c.Command == workflows.Promote:
+		return slices.Collect(maps.Keys(a.config.names.Groups))
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -110,7 +114,7 @@ func (a *App) wanted(ctx context.Context, c click, lane client.Lane) []string {
 const askWithin = 3 * time.Second
 
 func (a *App) tellStatus(ctx context.Context, c click, lane client.Lane) string {
-	if _, err := a.people.identify(ctx, c.team, c.user, nil); err != nil {
+	if _, err := a.people.identify(ctx, c.Team, c.User, nil); err != nil {
 		return ":no_entry: " + err.Error()
 	}
 	s, err := a.releases.Status(ctx, lane)
@@ -131,7 +135,7 @@ func (a *App) answer(ctx context.Context, c click, text string) error {
 		return err
 	}
 	for {
-		_, err := a.api.PostEphemeralContext(ctx, c.channel, c.user, slackapi.MsgOptionText(text, false))
+		_, err := a.api.PostEphemeralContext(ctx, c.Channel, c.User, slackapi.MsgOptionText(text, false))
 		limited, ok := errors.AsType[*slackapi.RateLimitedError](err)
 		if !ok {
 			return err

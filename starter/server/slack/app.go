@@ -14,6 +14,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 )
 
 const (
@@ -33,7 +34,7 @@ type App struct {
 	releases releases
 	people   *directory
 	board    *board
-	verifier verifier
+	verifier payload.Verifier
 	log      *slog.Logger
 	now      func() time.Time
 
@@ -78,7 +79,7 @@ func newApp(o Options) *App {
 			users: map[string]memory[*slackapi.User]{}, groups: map[string]memory[[]string]{},
 		},
 		board:    &board{api: api, channels: c.Channels, names: c.names, ui: c.UI, now: o.Now, posts: map[string]*post{}},
-		verifier: verifier{secret: c.SigningSecret, now: o.Now},
+		verifier: payload.Verifier{Secret: c.SigningSecret, Now: o.Now},
 		work:     make(chan click, waiting), forms: make(chan click, waiting), nudge: make(chan struct{}, 1),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,8 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 	"github.com/slipwayhq/slipway/testsuite/fakeslack"
 	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/decide"
 )
 
 // stage is one release in a Temporal of memory, an app that shows it, and a workspace with people.
@@ -247,7 +250,7 @@ func TestAClickThatWasAcceptedIsWorkedOnThoughTheProgramEnds(t *testing.T) {
 	s.stop()
 	require.Len(t, s.decided(), 1)
 	s.told("U1ANN", "is accepted")
-	require.False(t, s.app.accept(&click{command: workflows.Pause}), "nothing is let in that nobody works on")
+	require.False(t, s.app.accept(&click{Click: payload.Click{Command: workflows.Pause}}), "nothing is let in that nobody works on")
 }
 
 // TestWhateverSlackDoesNothingIsShownTwice posts into a Slack that does what it is asked and then hangs up.
@@ -385,10 +388,59 @@ func TestFiftyClicksAreAcknowledgedAndEachIsAnswered(t *testing.T) {
 	}
 }
 
-func TestARejectionAndAnAbortAskForTheirReason(t *testing.T) {
-	for _, command := range []string{"reject", "abort"} {
+func TestWhatCanBeClickedFollowsTheRelease(t *testing.T) {
+	s := open(t, false)
+	buttons := func(text string, change func(*workflows.Status)) []string {
+		s.change(change)
+		return slices.Sorted(maps.Keys(s.message(text).Buttons()))
+	}
+	named := func(all ...string) []string {
+		for i := range all {
+			all[i] = "slipway_" + all[i]
+		}
+		return all
+	}
+	require.Equal(t, named("abort", "approve", "pause", "promote", "reject"), buttons("approval by 1 of", func(*workflows.Status) {}))
+	require.Equal(t, named("abort", "override", "pause", "promote"), buttons("frozen by", func(st *workflows.Status) {
+		st.Asks, st.Held, st.Next = nil, &decide.Hold{Kind: decide.Freeze}, "frozen by ann"
+	}))
+	require.Equal(t, named("abort", "pause"), buttons("watched alone", func(st *workflows.Status) {
+		st.Held, st.Phase, st.Next = nil, workflows.Baking, "watched alone"
+	}), "there is nothing left to skip")
+}
+
+func TestAPromotionCarriesEveryGroupOfWhoeverAsksForIt(t *testing.T) {
+	s := open(t, false)
+	s.change(func(st *workflows.Status) { st.Asks, st.Next = nil, "25 % is watched" })
+	send(t, s.slack.Click("U1ANN", s.message("25 % is watched"), "slipway_promote"))
+	s.until("a form is open", func() bool { return len(s.slack.Views()) == 1 })
+	require.Empty(t, s.decided(), "nothing is decided before it is sent")
+	send(t, s.slack.Submit(s.slack.Views()[0], "it must be out today"))
+	s.told("U1ANN", "promote of checkout-k3v9qa by ann is accepted")
+	d := s.decided()[0]
+	require.Equal(t, []string{"@team-checkout"}, d.Groups, "a gate that does not ask yet may want it")
+	require.Equal(t, []string{"promote", "it must be out today", "stepping 1"}, []string{d.Command, d.Reason, d.Seen.Where})
+}
+
+func TestAPromotionIsRefusedWhereSlackDoesNotSayWhoIsInAGroup(t *testing.T) {
+	s := open(t, false)
+	s.slack.Fail("usergroups.users.list", fakeslack.Fault{Error: "missing_scope"})
+	send(t, s.slack.Click("U1ANN", s.message("approval by 1 of"), "slipway_promote"))
+	s.until("a form is open", func() bool { return len(s.slack.Views()) == 1 })
+	send(t, s.slack.Submit(s.slack.Views()[0], "it must be out today"))
+	s.told("U1ANN", "ask Slack who is in @team-checkout: missing_scope")
+	require.Empty(t, s.decided())
+}
+
+func TestWhatEndsAReleaseOrSkipsItsPlanAsksForAReason(t *testing.T) {
+	for _, command := range []string{"reject", "abort", "promote", "override"} {
 		t.Run(command, func(t *testing.T) {
 			s := open(t, false)
+			s.change(func(st *workflows.Status) { st.Held = &decide.Hold{Kind: decide.Freeze} })
+			s.until("the freeze is shown", func() bool {
+				_, ok := s.message("approval by 1 of").Buttons()["slipway_override"]
+				return ok
+			})
 			send(t, s.slack.Click("U2BOB", s.message("approval by 1 of"), "slipway_"+command))
 			s.until("a form is open", func() bool { return len(s.slack.Views()) == 1 })
 			require.Empty(t, s.decided(), "nothing is decided before it is sent")
@@ -428,6 +480,7 @@ func TestSlashCommands(t *testing.T) {
 		"an abort without reason": {"U2BOB", "abort production/checkout", "an abort needs a reason", "", "", ""},
 		"no service":              {"U2BOB", "pause checkout", "is not a service: write it as environment/name", "", "", ""},
 		"approve":                 {"U2BOB", "approve production/checkout", "write `/slipway status", "", "", ""},
+		"promote":                 {"U2BOB", "promote production/checkout", "write `/slipway status", "", "", ""},
 		"nothing":                 {"U2BOB", "", "write `/slipway status", "", "", ""},
 		"a guest":                 {"U4GUEST", "abort production/checkout now", "", "is a guest", "", ""},
 	} {

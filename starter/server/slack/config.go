@@ -5,7 +5,6 @@ package slack
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"reflect"
@@ -15,6 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"sigs.k8s.io/yaml"
 
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 	"github.com/slipwayhq/slipway/workflows/plan"
 	"github.com/slipwayhq/slipway/workflows/statement"
 )
@@ -44,16 +44,7 @@ type Config struct {
 }
 
 // Secret hides itself from everything that prints.
-type Secret string
-
-// String hides it.
-func (Secret) String() string { return "[secret]" }
-
-// GoString hides it from %#v.
-func (Secret) GoString() string { return "[secret]" }
-
-// LogValue hides it from logs.
-func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+type Secret = payload.Secret
 
 // Channels are channel IDs by environment.
 type Channels map[string]string

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 )
 
 // maxBody is the largest request that is read, in bytes. Slack's are below 100 KiB.
@@ -40,7 +42,7 @@ func (a *App) believed(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		http.Error(w, "the request was not received whole", http.StatusBadRequest)
 		return nil, false
 	}
-	if err := a.verifier.verify(r.Header, body); err != nil {
+	if err := a.verifier.Verify(r.Header, body); err != nil {
 		a.log.Warn("request was refused", "path", r.URL.Path, "error", err)
 		http.Error(w, "the request is not signed by Slack for this app", http.StatusUnauthorized)
 		return nil, false
@@ -69,7 +71,7 @@ func (a *App) interaction(w http.ResponseWriter, body []byte) {
 
 // command answers what it does not understand at once, to whoever has typed it.
 func (a *App) command(w http.ResponseWriter, body []byte) {
-	in, err := parseForm(body)
+	in, err := payload.ParseForm(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

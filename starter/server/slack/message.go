@@ -11,7 +11,7 @@ import (
 
 	slackapi "github.com/slack-go/slack"
 
-	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 	"github.com/slipwayhq/slipway/workflows"
 )
 
@@ -136,7 +136,7 @@ func date(t time.Time) string {
 
 // buttons are what can be decided now.
 func buttons(s workflows.Status) slackapi.Block {
-	value := target{lane: s.Environment + "/" + s.Service, seen: client.SeenIn(s)}.String()
+	value := targetOf(s).String()
 	var all []slackapi.BlockElement
 	if s.Asks != nil && s.Asks.Quorum > 0 {
 		all = append(all,
@@ -150,6 +150,12 @@ func buttons(s workflows.Status) slackapi.Block {
 	case s.Phase != workflows.Undoing && s.Phase != workflows.Retiring:
 		all = append(all, button(workflows.Pause, "Pause", value).WithConfirm(confirm("Pause?", "It stays at this weight, and is watched.", "Pause")))
 	}
+	if s.Held != nil {
+		all = append(all, button(workflows.Override, "Override freeze…", value))
+	}
+	if s.Phase == workflows.Stepping {
+		all = append(all, button(workflows.Promote, "Promote now…", value))
+	}
 	if s.Phase != workflows.Retiring {
 		all = append(all, button(workflows.Abort, "Abort…", value).WithStyle(slackapi.StyleDanger))
 	}
@@ -157,7 +163,7 @@ func buttons(s workflows.Status) slackapi.Block {
 }
 
 func button(command, text, value string) *slackapi.ButtonBlockElement {
-	return slackapi.NewButtonBlockElement(actionPrefix+command, value, slackapi.NewTextBlockObject(slackapi.PlainTextType, text, false, false))
+	return slackapi.NewButtonBlockElement(payload.Prefix+command, value, slackapi.NewTextBlockObject(slackapi.PlainTextType, text, false, false))
 }
 
 func confirm(title, text, yes string) *slackapi.ConfirmationBlockObject {
@@ -168,25 +174,36 @@ func confirm(title, text, yes string) *slackapi.ConfirmationBlockObject {
 }
 
 // modal asks for a reason.
-func modal(command string, t target) slackapi.ModalViewRequest {
+func modal(command string, t payload.Target) slackapi.ModalViewRequest {
 	plain := func(s string) *slackapi.TextBlockObject {
 		return slackapi.NewTextBlockObject(slackapi.PlainTextType, clip(s, 24), false, false)
 	}
-	input := slackapi.NewPlainTextInputBlockElement(nil, reasonField)
+	input := slackapi.NewPlainTextInputBlockElement(nil, payload.ReasonField)
 	input.Multiline, input.MaxLength = true, 1000
-	title, what := "Abort the release", "All requests go back to stable, and the candidate is taken away."
-	if command == workflows.Reject {
-		title, what = "Reject", "The answer is no: the release is undone."
-	}
-	about := slackapi.NewTextBlockObject(slackapi.MarkdownType, fmt.Sprintf("`%s` of *%s*\n%s", escape(t.seen.Release), escape(t.lane), what), false, false)
+	title, what := form(command)
+	about := slackapi.NewTextBlockObject(slackapi.MarkdownType, fmt.Sprintf("`%s` of *%s*\n%s", escape(t.Release), escape(t.Lane), what), false, false)
 	return slackapi.ModalViewRequest{
-		Type: slackapi.VTModal, CallbackID: actionPrefix + command, PrivateMetadata: t.String(),
+		Type: slackapi.VTModal, CallbackID: payload.Prefix + command, PrivateMetadata: t.String(),
 		Title: plain(title), Submit: plain(strings.Fields(title)[0]), Close: plain("Cancel"),
 		Blocks: slackapi.Blocks{BlockSet: []slackapi.Block{
 			slackapi.NewSectionBlock(about, nil, nil),
-			slackapi.NewInputBlock(reasonField, plain("Why?"), nil, input),
+			slackapi.NewInputBlock(payload.ReasonField, plain("Why?"), nil, input),
 		}},
 	}
+}
+
+// form is the title of a modal, of which the first word is on its button, and what will happen.
+func form(command string) (title, what string) {
+	switch command {
+	case workflows.Reject:
+		return "Reject", "The answer is no: the release is undone."
+	case workflows.Promote:
+		return "Promote now", "The steps that are left are skipped, with their verdicts: everybody gets the candidate. The bake still follows. " +
+			"It stands for your own approval of the gates that are left, and for nobody else's."
+	case workflows.Override:
+		return "Override the freeze", "The freezes and stops of this moment do not count for this release: it goes on."
+	}
+	return "Abort the release", "All requests go back to stable, and the candidate is taken away."
 }
 
 // escape keeps a text from being read as a mention, a link or a mark.

@@ -208,6 +208,7 @@ func (b *bench) clean(t *testing.T) {
 	require.Empty(t, cmp.Diff(b.original.Object["spec"], b.get(t).Object["spec"]))
 	require.NotContains(t, b.get(t).GetAnnotations(), "slipway.dev/original-weights")
 	require.NotContains(t, b.get(t).GetAnnotations(), "slipway.dev/safe-state")
+	require.NotContains(t, b.get(t).GetAnnotations(), "slipway.dev/mirror")
 	all, err := b.objects.List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	require.Len(t, all.Items, 1, "only the team's object is left")

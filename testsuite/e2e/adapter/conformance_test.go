@@ -4,6 +4,7 @@ package adapter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -51,6 +52,9 @@ func kit() map[string]func(*testing.T, *bench) {
 		"lets testers in where it says so, and refuses them with a reason where it does not": testers,
 		"is restored by what a rescue prints":                                                restored,
 		"keeps a client on a version where it says so, and refuses to where it does not":     sticky,
+		"copies requests where it says so, and refuses to where it does not":                 mirror,
+		"leaves no copies behind, however they end":                                          mirrorEnds,
+		"refuses to copy beside what the owner copies":                                       mirrored,
 	}
 }
 
@@ -158,11 +162,16 @@ func observedSums(t *testing.T, b *bench) {
 
 func reapplied(t *testing.T, b *bench) {
 	b.set(t, 20, write(1, 1))
+	scales, ok := b.router.(activities.Weigher)
+	require.True(t, ok)
+	require.NoError(t, scales.Untouched(t.Context(), b.route, 20))
 	b.apply(t)
+	seen := scales.Untouched(t.Context(), b.route, 20)
 	err := b.try(t.Context(), 30, write(1, 2))
 	if b.beside {
-		require.NoError(t, err, "the team's object has no weight in it")
+		require.NoError(t, errors.Join(err, seen), "the team's object has no weight in it")
 	} else {
+		require.EqualError(t, seen, err.Error(), "a watch sees what a write would meet")
 		require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, gitops)
 		require.Empty(t, cmp.Diff(b.original.Object["spec"], b.get(t).Object["spec"]), "nothing is overwritten")

@@ -229,3 +229,30 @@ func TestAPersonsRightsEndAtTheNamespace(t *testing.T) {
 		return nil
 	})
 }
+
+func TestARecordIsClosedByTheReleaseThatMadeItAlone(t *testing.T) {
+	p := open(t)
+	tracks := p.inspect(t, image("v2"))
+	safe := activities.SafeState{
+		Version: activities.SafeStateVersion, ReleaseID: "a", Lane: "production/checkout", Target: p.target, Tracks: tracks,
+		Route: activities.Route{Namespace: p.target.Namespace, Stable: "checkout"},
+	}
+	take := activities.TakeFenceIn{Target: p.target, ReleaseID: "a", Safe: &safe}
+	closing := activities.CloseRecordIn{Target: p.target, ReleaseID: "a", At: time.Now()}
+	require.NoError(t, p.workloads.CloseRecord(t.Context(), closing), "there is none yet")
+	fence, err := p.workloads.TakeFence(t.Context(), take)
+	require.NoError(t, err)
+	require.NoError(t, p.workloads.CloseRecord(t.Context(), activities.CloseRecordIn{Target: p.target, ReleaseID: "b", At: time.Now()}))
+	require.Empty(t, p.recalled(t).Safe.Ended, "it is not b's")
+	for range 2 {
+		require.NoError(t, p.workloads.CloseRecord(t.Context(), closing))
+		require.Equal(t, activities.EndUndone, p.recalled(t).Safe.Ended)
+	}
+	kept, ok := cluster.Kept(p.service(t, "checkout"), "checkout")
+	require.True(t, ok)
+	require.Equal(t, activities.EndUndone, kept.Ended)
+	_, err = p.workloads.TakeFence(t.Context(), take)
+	require.Equal(t, fault.Fenced, fault.Of(err), "an attempt that comes late does not open it again")
+	require.Equal(t, fence+1, p.take(t, "b"))
+	require.NoError(t, p.workloads.CloseRecord(t.Context(), closing), "the target is b's by now")
+}

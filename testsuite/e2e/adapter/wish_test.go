@@ -126,7 +126,7 @@ func (b *bench) byHand(t *testing.T) {
 	t.Helper()
 	seen, err := b.router.(router.Restorer).Look(t.Context(), b.route)
 	require.NoError(t, err)
-	for _, arguments := range []string{seen.Undo, seen.ClosePreview} {
+	for _, arguments := range []string{seen.Undo, seen.Clear, seen.ClosePreview} {
 		switch verb, rest, _ := strings.Cut(arguments, " "); verb {
 		case "patch":
 			_, err := b.objects.Patch(t.Context(), b.object.Name, types.JSONPatchType, patchOf(t, rest), metav1.PatchOptions{})

@@ -9,18 +9,48 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/fakeslack"
 )
 
-// clicks is how often a click is measured.
-const clicks = 20
+// gates of one release that are opened one after the other; a plan has 50 steps at most.
+const (
+	someGates = 20
+	allGates  = 50
+	// firstWeight is enough for a verdict in a second.
+	firstWeight = 10
+)
 
-// approvals measures from the moment at which Slack sends a click to the moment at which the route has the next weight:
-// verified, looked up, signed, verified by the worker, and written.
+// approvals measures from the moment at which Slack sends a signed click to the moment at which the route has the next
+// weight: verified, looked up, signed, verified by the worker, and written.
 func approvals(ctx context.Context, s *stage.Stage) ([]Figure, error) {
+	took, err := clicks(ctx, s, 1, someGates)
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{
+		{"click in Slack to the next weight in the route, slowest of 20", took[len(took)-1], 1, "s"},
+		{"the same, median", took[len(took)/2], 1, "s"},
+	}, nil
+}
+
+// manyApprovals measures enough of them for a percentile.
+func manyApprovals(ctx context.Context, s *stage.Stage) ([]Figure, error) {
+	took, err := clicks(ctx, s, 2, allGates)
+	if err != nil {
+		return nil, err
+	}
+	return []Figure{
+		{fmt.Sprintf("click in Slack to the next weight in the route, p99 of %d", len(took)), took[(len(took)*99+99)/100-1], 1, "s"},
+		{"the same, median", took[len(took)/2], 1, "s"},
+	}, nil
+}
+
+// clicks opens every gate of some releases, and returns how long each click took in seconds, the fastest first.
+func clicks(ctx context.Context, s *stage.Stage, releases, gates int) ([]float64, error) {
 	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "click"})
 	if err != nil {
 		return nil, err
@@ -32,63 +62,168 @@ func approvals(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}
 	defer func() { _ = w.Close() }()
 	var took []float64
-	for try := range clicks {
-		one, err := click(ctx, shop, w, try)
+	for try := range releases {
+		// An image of its own: the former one serves already.
+		image, err := s.PutImage("candidate", map[string]string{"CLICK": strconv.Itoa(try)})
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, one.Seconds())
+		some, err := clickThrough(ctx, &approver{shop: shop, slack: w, release: try}, image, gates)
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, some...)
 	}
 	slices.Sort(took)
-	return []Figure{
-		{"click in Slack to the next weight in the route, slowest of 20", took[clicks-1], 1, "s"},
-		{"the same, median", took[clicks/2], 1, "s"},
-	}, nil
+	return took, nil
 }
 
-// click needs an image of its own: one that was aborted is in quarantine.
-func click(ctx context.Context, shop *stage.Shop, w *stage.Slack, try int) (time.Duration, error) {
-	image, err := shop.Stage.PutImage("candidate", map[string]string{"CLICK": strconv.Itoa(try)})
-	if err != nil {
-		return 0, err
+// clickThrough releases an image whose every step has a gate.
+func clickThrough(ctx context.Context, a *approver, image string, gates int) ([]float64, error) {
+	var steps []string
+	for i := range gates {
+		steps = append(steps, fmt.Sprintf(`{weight: %d, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`, firstWeight+i))
 	}
-	steps := []string{`{weight: 10, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`, "{weight: 50, hold: 10m}"}
-	end, err := begin(ctx, shop, stage.Quick{Steps: steps}, image)
+	end, err := begin(ctx, a.shop, stage.Quick{Steps: steps}, image)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	var took []float64
+	for i := range gates {
+		next := firstWeight + i + 1
+		if i == gates-1 {
+			next = 100
+		}
+		one, err := a.click(ctx, next)
+		if err != nil {
+			return nil, fmt.Errorf("gate %d: %w", i+1, err)
+		}
+		took = append(took, one.Seconds())
+	}
+	if said, err := end(); err != nil || said.Code != 0 {
+		return nil, fmt.Errorf("release: %w: %+v", err, said)
+	}
+	return took, nil
+}
+
+// approver clicks what a release asks in Slack.
+type approver struct {
+	shop  *stage.Shop
+	slack *stage.Slack
+	// release counts from 0; answered is the button of the question that was answered last.
+	release  int
+	answered string
+}
+
+// question waits for one that was not answered yet.
+func (a *approver) question(ctx context.Context) (fakeslack.Message, error) {
 	var asked fakeslack.Message
-	if err := await(ctx, func(context.Context) error {
-		all := w.Of(shop)
-		if len(all) != try+1 || !strings.Contains(all[try].Shown(), "approval by 1 of") {
+	err := await(ctx, func(context.Context) error {
+		all := a.slack.Of(a.shop)
+		if len(all) != a.release+1 {
+			return errors.New("the release is not shown yet")
+		}
+		asked = all[a.release]
+		if button := asked.Buttons()["slipway_approve"]; button == "" || button == a.answered {
 			return errors.New("the question is not shown yet")
 		}
-		asked = all[try]
 		return nil
-	}); err != nil {
+	})
+	a.answered = asked.Buttons()["slipway_approve"]
+	return asked, err
+}
+
+// click approves, and returns how long it took until the candidate had its next weight.
+func (a *approver) click(ctx context.Context, next int) (time.Duration, error) {
+	asked, err := a.question(ctx)
+	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	if _, err := w.Click("U0ANN", asked, "slipway_approve").Send(ctx); err != nil {
+	if _, err := a.slack.Click("U0ANN", asked, "slipway_approve").Send(ctx); err != nil {
 		return 0, fmt.Errorf("click: %w", err)
 	}
-	var shifted time.Time
-	if err := await(ctx, func(context.Context) error {
-		for _, seen := range shop.Route.Since(began) {
-			if seen.Candidate == 50 {
-				shifted = seen.At
+	var took time.Duration
+	err = await(ctx, func(context.Context) error {
+		for _, seen := range a.shop.Route.Since(began) {
+			if seen.Candidate == next {
+				took = seen.At.Sub(began)
 				return nil
 			}
 		}
-		return errors.New("the weight has not changed yet")
-	}); err != nil {
+		return fmt.Errorf("the weight is not %d yet", next)
+	})
+	return took, err
+}
+
+// crowdSize is how many people click at once.
+const crowdSize = 50
+
+// crowd lets many people approve one question at the same moment.
+func crowd(ctx context.Context, s *stage.Stage) ([]Figure, error) {
+	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "crowd"})
+	if err != nil {
+		return nil, err
+	}
+	defer shop.Close()
+	w, err := s.OpenSlack(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Close() }()
+	var users []string
+	for i := range crowdSize {
+		users = append(users, fmt.Sprintf("U9N%d", i))
+		w.AddUser(fakeslack.User{ID: users[i]})
+	}
+	w.SetGroup("S0TEAM", users...)
+	image, err := s.PutImage("v2", nil)
+	if err != nil {
+		return nil, err
+	}
+	end, err := begin(ctx, shop, stage.Quick{Steps: []string{`{weight: 10, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`}}, image)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := (&approver{shop: shop, slack: w}).question(ctx)
+	if err != nil {
+		return nil, err
+	}
+	accepted, err := together(ctx, w, asked, users)
+	if err != nil {
+		return nil, err
+	}
+	if said, err := end(); err != nil || said.Code != 0 || accepted == 0 {
+		return nil, fmt.Errorf("release, %d clicks accepted: %w: %+v", accepted, err, said)
+	}
+	return []Figure{{"50 clicks at once: decisions", float64(accepted), 1, "decisions"}}, nil
+}
+
+// together sends a click of everybody at once, and counts those who are told that theirs is accepted.
+func together(ctx context.Context, w *stage.Slack, asked fakeslack.Message, users []string) (int, error) {
+	var wait sync.WaitGroup
+	errs := make([]error, len(users))
+	for i, user := range users {
+		wait.Go(func() { _, errs[i] = w.Click(user, asked, "slipway_approve").Send(ctx) })
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return 0, err
 	}
-	if err := tell(ctx, shop, "abort"); err != nil {
-		return 0, err
+	accepted := 0
+	for _, user := range users {
+		err := await(ctx, func(context.Context) error {
+			if len(w.Whispers(user)) == 0 {
+				return fmt.Errorf("%s was told nothing", user)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		if strings.Contains(w.Whispers(user)[0].Text, "is accepted") {
+			accepted++
+		}
 	}
-	if said, err := end(); err != nil || said.Code != 2 {
-		return 0, fmt.Errorf("release: %w: %+v", err, said)
-	}
-	return shifted.Sub(began), nil
+	return accepted, nil
 }

@@ -2,7 +2,8 @@
 
 // Command bench measures the figures that the documentation promises, on a sandbox of its own. It prints
 // them beside their limits, writes them as bench-report.json (bench-release-report.json with -releases,
-// bench-storm-report.json with -storm, bench-analysis-report.json with -analysis), and fails when one is missed.
+// bench-storm-report.json with -storm, bench-clicks-report.json with -clicks, bench-analysis-report.json with
+// -analysis), and fails when one is missed.
 package main
 
 import (
@@ -38,7 +39,8 @@ func main() {
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
 	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
 	flag.BoolVar(&m.releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
-	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks instead: 2 minutes")
+	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks and of clicks instead: 3 minutes")
+	flag.BoolVar(&m.clicks, "clicks", false, "measure a hundred approvals in Slack instead: 8 minutes")
 	flag.BoolVar(&m.analysis, "analysis", false, "measure the judge on real requests instead: 10 minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -51,7 +53,7 @@ func main() {
 }
 
 // measures are what is measured in place of the common figures.
-type measures struct{ releases, storm, analysis bool }
+type measures struct{ releases, storm, clicks, analysis bool }
 
 // all are the measurements, and the name of their report.
 func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error), string) {
@@ -59,7 +61,9 @@ func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error)
 	case m.releases:
 		return []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
 	case m.storm:
-		return []func(context.Context, *stage.Stage) ([]Figure, error){storm}, "bench-storm-report.json"
+		return []func(context.Context, *stage.Stage) ([]Figure, error){storm, crowd}, "bench-storm-report.json"
+	case m.clicks:
+		return []func(context.Context, *stage.Stage) ([]Figure, error){manyApprovals}, "bench-clicks-report.json"
 	case m.analysis:
 		return []func(context.Context, *stage.Stage) ([]Figure, error){tenTimes, catastrophes, incidentsOfAll}, "bench-analysis-report.json"
 	}

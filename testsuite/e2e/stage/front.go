@@ -144,7 +144,11 @@ func (f Front) weights(o *unstructured.Unstructured, name string) map[string]int
 			if !ok {
 				w = 1
 			}
-			out[fmt.Sprint(entry["name"])] = int(w)
+			service := fmt.Sprint(entry["name"])
+			if entry["kind"] == "TraefikService" { // it copies requests, and sends them where they went before
+				service = name
+			}
+			out[service] = int(w)
 		}
 	}
 	return out

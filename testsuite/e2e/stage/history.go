@@ -14,7 +14,7 @@ import (
 
 // Dial reaches the sandbox's Temporal without Slipway.
 func (s *Stage) Dial(ctx context.Context) (client.Client, error) {
-	c, err := client.DialContext(ctx, client.Options{HostPort: s.Temporal, Logger: quiet{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: s.Temporal, Namespace: s.Namespace, Logger: quiet{}})
 	if err != nil {
 		return nil, fmt.Errorf("reach Temporal: %w", err)
 	}

@@ -31,6 +31,8 @@ type Observer struct {
 	stop chan struct{}
 	mu   sync.Mutex
 	seen []Seen
+	// every is seen with what changed no share, such as weights that do not sum to 100.
+	every []Seen
 }
 
 // observe follows one object of the shop; what it does not find gives the candidate nothing.
@@ -84,9 +86,17 @@ func (o *Observer) note(weights map[string]int, root string) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.every = append(o.every, now)
 	if n := len(o.seen); n == 0 || o.seen[n-1].Candidate != now.Candidate {
 		o.seen = append(o.seen, now)
 	}
+}
+
+// Every is each state that was written since t, whether or not it changed the candidate's share.
+func (o *Observer) Every(t time.Time) []Seen {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(o.every), func(s Seen) bool { return s.At.Before(t) })
 }
 
 // Since are the states that were seen after t.

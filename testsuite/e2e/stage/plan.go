@@ -30,6 +30,8 @@ type Quick struct {
 	Errors string
 	// Patience; default 8s. Preset; default traefik.
 	Patience, Preset string
+	// Queries take the place of a preset, and Guards are beside the default ones; both in YAML's flow style.
+	Queries, Guards string
 	// Deployment, Service and Route that the plan names; default: the shop's own.
 	Deployment, Service, Route string
 	// Name of the plan; default: the shop's.
@@ -73,6 +75,7 @@ spec:
     patience: %[15]s
     askWithin: %[9]s
     errors: {%[16]s}
+    guards: {%[17]s}
   lane: %[12]s
 `
 
@@ -108,7 +111,7 @@ spec:
 
 // RollingPlan writes a rolling plan whose check wants a text in the new version's answer.
 func (p *Shop) RollingPlan(wants, readyWithin string) (string, error) {
-	return p.write(p.Name, fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin, lane))
+	return p.WritePlan(p.Name, fmt.Sprintf(rollingPlan, p.Name, p.Stage.Gateway, p.Host, wants, readyWithin, lane))
 }
 
 // Plan writes a plan for the shop into a file and returns its name.
@@ -122,6 +125,9 @@ func (p *Shop) Plan(q Quick) (string, error) {
 		strategy, window = "blueGreen: {"+strings.TrimSpace(q.BlueGreen), "5s"
 	}
 	traffic, source := p.front.traffic(cmp.Or(q.Route, p.Name)), "source: {prometheus: {preset: "+cmp.Or(q.Preset, "traefik")+"}}"
+	if q.Queries != "" {
+		source = "source: {prometheus: {queries: {" + q.Queries + "}}}"
+	}
 	switch {
 	case q.Selector:
 		traffic, source = "service: {}", "source: {}"
@@ -131,14 +137,15 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window,
 		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane), cmp.Or(q.Settle, "swap"), q.AlsoSwitch,
-		cmp.Or(q.Patience, "8s"), cmp.Or(q.Errors, "margin: 30"))
+		cmp.Or(q.Patience, "8s"), cmp.Or(q.Errors, "margin: 30"), q.Guards)
 	if q.Notifications != "" {
 		text += "  notifications: " + q.Notifications + "\n"
 	}
-	return p.write(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
+	return p.WritePlan(cmp.Or(q.Name, p.Name), strings.ReplaceAll(text, "{, ", "{"))
 }
 
-func (p *Shop) write(name, text string) (string, error) {
+// WritePlan writes the text of a plan into a file and returns its name.
+func (p *Shop) WritePlan(name, text string) (string, error) {
 	file := filepath.Join(p.Stage.Dir, name+"-plan.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write plan: %w", err)

@@ -41,6 +41,9 @@ type Worker = Program
 type WorkerOptions struct {
 	// Env is added to its environment.
 	Env map[string]string
+	// Kube is another way to the API server, by its URL and the certificate that it shows; empty: the straight one.
+	Kube   string
+	KubeCA []byte
 }
 
 // StartWorker starts a worker with the rights of its service account and returns when it is ready.
@@ -49,7 +52,14 @@ func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, erro
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := s.writeKubeconfig(config, "worker")
+	if o.Kube != "" {
+		config.Host, config.CAData, config.CAFile = o.Kube, o.KubeCA, ""
+	}
+	name := "worker"
+	if s.Namespace != "" {
+		name = "worker-" + s.Namespace
+	}
+	kubeconfig, err := s.writeKubeconfig(config, name)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +68,14 @@ func (s *Stage) StartWorker(ctx context.Context, o WorkerOptions) (*Worker, erro
 		return nil, err
 	}
 	environment := map[string]string{
-		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus, "TEMPORAL_ADDRESS": s.Temporal,
+		"SLIPWAY_LISTEN": address, "SLIPWAY_KUBECONFIG": kubeconfig, "SLIPWAY_PROMETHEUS_URL": s.Prometheus,
+		"TEMPORAL_ADDRESS": s.Temporal, "TEMPORAL_NAMESPACE": s.Namespace,
+		"SLIPWAY_RECORD_DIR":       filepath.Join(s.Dir, "records"),
 		"SLIPWAY_APPROVAL_KEYS":    statement.Trusted{Public: s.Key.Public(), For: statement.Anybody}.String(),
 		"SLIPWAY_REGISTRY_MIRRORS": s.Registry.mirror(),
 	}
 	maps.Copy(environment, o.Env)
-	return s.start(ctx, &Program{name: "worker", URL: "http://" + address, cmd: exec.Command(filepath.Join(s.Bin, "worker"))}, environment)
+	return s.start(ctx, &Program{name: name, URL: "http://" + address, cmd: exec.Command(filepath.Join(s.Bin, "worker"))}, environment)
 }
 
 // start starts a program and returns when it is ready.
@@ -115,7 +127,7 @@ func (w *Program) Kill() error {
 // Command is the slipway command line, as somebody would run it.
 func (s *Stage) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "slipway"), args...)
-	cmd.Env = pairs(map[string]string{"TEMPORAL_ADDRESS": s.Temporal, "SLIPWAY_USER": "ada", "SLIPWAY_APPROVAL_KEY": s.Key.Reveal()})
+	cmd.Env = pairs(map[string]string{"TEMPORAL_ADDRESS": s.Temporal, "TEMPORAL_NAMESPACE": s.Namespace, "SLIPWAY_USER": "ada", "SLIPWAY_APPROVAL_KEY": s.Key.Reveal()})
 	return cmd
 }
 

@@ -56,6 +56,9 @@ func (r *Registry) Tag(image, tag string) string {
 // mirror is what a worker is told to find it.
 func (r *Registry) mirror() string { return "registry.sandbox=" + r.server.URL }
 
+// SecretsDir is the name of the directory in which a server is given its secrets.
+const SecretsDir = "server-secrets"
+
 // ServerOptions of a server.
 type ServerOptions struct {
 	// Plans and Secrets are files by their name.
@@ -77,7 +80,7 @@ func (s *Stage) StartServer(ctx context.Context, o ServerOptions) (*Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("make server's directory: %w", err)
 	}
-	plans, secrets := filepath.Join(dir, "plans"), filepath.Join(dir, "secrets")
+	plans, secrets := filepath.Join(dir, "plans"), filepath.Join(dir, SecretsDir)
 	for at, files := range map[string]map[string]string{plans: o.Plans, secrets: o.Secrets} {
 		if err := os.MkdirAll(at, 0o755); err != nil {
 			return nil, fmt.Errorf("make server's directory: %w", err)

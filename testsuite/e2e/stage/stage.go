@@ -45,6 +45,8 @@ type Stage struct {
 	Kube     kubernetes.Interface
 	Gateways versioned.Interface
 	Objects  dynamic.Interface
+	// Namespace of Temporal that the worker and the command line use; empty: the default one.
+	Namespace string
 	// Worker is running.
 	Worker *Worker
 	// Key is that of a server which the worker trusts, and with which the command line signs.
@@ -52,7 +54,8 @@ type Stage struct {
 	// Registry knows the tags of images.
 	Registry *Registry
 
-	admin *rest.Config
+	admin   *rest.Config
+	planted *secrets
 }
 
 // Open starts a sandbox and a worker, and returns when both are ready.
@@ -69,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Stage, error) {
 
 // OpenWithoutWorker starts a sandbox and gives the worker's service account its rights.
 func OpenWithoutWorker(ctx context.Context, o Options) (*Stage, error) {
-	s := &Stage{Repository: o.Repository, Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin"), Registry: openRegistry()}
+	s := &Stage{Repository: o.Repository, Dir: o.Dir, Bin: filepath.Join(o.Repository, "bin"), Registry: openRegistry(), planted: &secrets{all: map[string]string{}}}
 	for _, name := range []string{"driver", "worker", "slipway"} {
 		if _, err := os.Stat(filepath.Join(s.Bin, name)); err != nil {
 			return nil, fmt.Errorf("find programs: %w; run `make build`", err)

@@ -18,6 +18,7 @@ import (
 )
 
 func TestAReleaseThatReturnsEndsOnTheOriginalDeploymentWithoutAFailedRequest(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "returning"})
 	before, v2 := snapshot(t, shop), image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10, 50), Settle: "return"}, v2)
@@ -59,6 +60,7 @@ func greet(t *testing.T, shop *stage.Shop) {
 }
 
 func TestTheConfigurationComesBackWithTheCode(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "configured"})
 	put := func(value string) {
 		maps := world.Kube.CoreV1().ConfigMaps(shop.Namespace)

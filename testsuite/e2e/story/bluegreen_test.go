@@ -20,6 +20,7 @@ func preview(shop *stage.Shop, path string) string {
 }
 
 func TestABlueGreenReleaseIsTestedWhereNobodyIsAndSwitchesEverybodyAtOnce(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "green", Rate: 300})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{BlueGreen: preview(shop, "/")}, v2)
@@ -34,6 +35,7 @@ func TestABlueGreenReleaseIsTestedWhereNobodyIsAndSwitchesEverybodyAtOnce(t *tes
 }
 
 func TestABlueGreenReleaseThatFailsItsPreviewReachesNobody(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "preview"})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{BlueGreen: preview(shop, "/")}, image(t, "v3"))
@@ -48,6 +50,7 @@ func TestABlueGreenReleaseThatFailsItsPreviewReachesNobody(t *testing.T) {
 }
 
 func TestABlueGreenReleaseThatTurnsBadAfterTheSwitchIsSwitchedBack(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "switchback", Rate: 200})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{BlueGreen: " ", Bake: "30s", Errors: "margin: 1"}, image(t, "v2", "ERROR_RATE", "0.1"))
@@ -60,6 +63,7 @@ func TestABlueGreenReleaseThatTurnsBadAfterTheSwitchIsSwitchedBack(t *testing.T)
 }
 
 func TestAServiceWithoutARouterIsSwitchedByItsSelector(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "selector", NewConnections: true})
 	before := snapshot(t, shop)
 	v2 := image(t, "v2")
@@ -83,6 +87,7 @@ func TestAServiceWithoutARouterIsSwitchedByItsSelector(t *testing.T) {
 }
 
 func TestAFinishedReleaseIsRolledBack(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "rollback"})
 	said, err := world.Slipway(t.Context(), "rollback", shop.Lane())
 	require.NoError(t, err)

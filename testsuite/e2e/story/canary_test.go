@@ -21,6 +21,7 @@ import (
 )
 
 func TestAGoodReleaseReachesEverybodyWithoutAFailedRequest(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "good"})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10, 50)}, v2)
@@ -44,6 +45,7 @@ func TestAGoodReleaseReachesEverybodyWithoutAFailedRequest(t *testing.T) {
 }
 
 func TestABadReleaseIsTakenBackAtItsFirstWeightAndLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "bad", Rate: 200})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("8s", 10, 50), Errors: "margin: 1", Patience: "20s"}, image(t, "v2", "ERROR_RATE", "0.05"))
@@ -57,6 +59,7 @@ func TestABadReleaseIsTakenBackAtItsFirstWeightAndLeavesNoTrace(t *testing.T) {
 }
 
 func TestALateFaultIsTakenBackFromTheBake(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "late"})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 50), Bake: "30s"}, image(t, "v2", "ERROR_RATE", "0.2", "FAULT_AFTER", "5s"))
@@ -120,6 +123,7 @@ func TestTemporalMayDieInTheMiddle(t *testing.T) {
 }
 
 func TestAnAbortTakesEverythingBack(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "abort", NewConnections: true})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("30s", 10, 50)}, image(t, "v2"))
@@ -140,6 +144,7 @@ func TestAnAbortTakesEverythingBack(t *testing.T) {
 }
 
 func TestAPausedReleaseStaysUntilItIsResumedOrPromoted(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "pause"})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10, 20, 50)}, v2)
@@ -158,6 +163,7 @@ func TestAPausedReleaseStaysUntilItIsResumedOrPromoted(t *testing.T) {
 }
 
 func TestAGateAsksThePeopleItNamesAndNobodyElse(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "gate"})
 	r := begin(t, shop, stage.Quick{Steps: []string{"{weight: 10, hold: 2s, gate: {approvers: [bob, eve], within: 1m}}"}}, image(t, "v2"))
 	r.until("people are asked", func() bool { return detailsContain(t, shop, "approval by 1 of [bob eve]") })
@@ -181,6 +187,7 @@ func TestAGateAsksThePeopleItNamesAndNobodyElse(t *testing.T) {
 }
 
 func TestAnIncidentOfEverybodyHoldsAndIsNotBlamedOnTheCandidate(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "incident"})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("4s", 20, 50), Patience: "40s"}, v2)
@@ -214,6 +221,7 @@ func watchSays(t *testing.T, shop *stage.Shop, text string) bool {
 }
 
 func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "history"})
 	told := []enums.EventType{
 		enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
@@ -241,6 +249,7 @@ func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testin
 }
 
 func TestGatesCostLittleHistory(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "gates"})
 	weights, steps := []int{5, 20, 40}, []string(nil)
 	for _, w := range weights {

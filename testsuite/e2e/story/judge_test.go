@@ -57,6 +57,7 @@ func await(t *testing.T, what string, ok func() bool) {
 }
 
 func TestTenTimesAsManyFailuresOfAFewAreCaughtAtTheFirstWeight(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "judge", Rate: 200, Replicas: 4, Env: map[string]string{"ERROR_RATE": "0.001"}})
 	seed(t, shop, 80)
 	before := snapshot(t, shop)
@@ -76,6 +77,7 @@ func TestTenTimesAsManyFailuresOfAFewAreCaughtAtTheFirstWeight(t *testing.T) {
 }
 
 func TestACandidateThatFailsEverythingIsTakenBackWithoutWaitingForEvidence(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "catastrophe", Rate: 200})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("30s", 20)}, image(t, "v2", "ERROR_RATE", "1"))

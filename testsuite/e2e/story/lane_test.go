@@ -32,6 +32,7 @@ func served(shop *stage.Shop, version string) int {
 }
 
 func TestASecondReleaseOfTheSameServiceWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "second"})
 	q := stage.Quick{Steps: stage.Holding("3s", 10)}
 	v3 := image(t, "v3")
@@ -59,6 +60,7 @@ func TestASecondReleaseOfTheSameServiceWaitsForTheFirst(t *testing.T) {
 }
 
 func TestAHotfixPreemptsWhatRuns(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "hotfix"})
 	q := stage.Quick{Steps: stage.Holding("2s", 10)}
 	slow := begin(t, shop, stage.Quick{Steps: stage.Holding("10m", 20)}, image(t, "v2"))
@@ -93,6 +95,7 @@ func TestALaneThatIsTerminatedInTheMiddleIsBegunAgainAndStartsNothingBeside(t *t
 }
 
 func TestAFreezeHoldsTheWeightUnderLoadAndThaws(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "frozen"})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("2s", 10, 50)}, v2)
@@ -132,6 +135,7 @@ func TestAStoppedLineHoldsWhatRunsAndWhatIsYetToCome(t *testing.T) {
 }
 
 func TestAnImageThatWasTakenBackNeedsAWordAndADeploymentHasOnePlan(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "barred"})
 	before := snapshot(t, shop)
 	v2 := image(t, "v2")

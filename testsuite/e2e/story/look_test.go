@@ -68,6 +68,7 @@ func (x *terminal) press(t *testing.T, keys string) {
 }
 
 func TestAPersonAtATerminalSeesThePodsAndDecides(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "seen"})
 	r := begin(t, shop, stage.Quick{Steps: []string{"{weight: 10, hold: 2s, gate: {approvers: [ada], within: 1m}}", "{weight: 50, hold: 30s}"}}, image(t, "v2"))
 	r.until("people are asked", func() bool { return detailsContain(t, shop, "approval by 1 of [ada]") })
@@ -92,6 +93,7 @@ func TestAPersonAtATerminalSeesThePodsAndDecides(t *testing.T) {
 }
 
 func TestTheCommandLineShowsAReleaseToPeopleAndMachines(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "shown"})
 	v2 := image(t, "v2")
 	q := stage.Quick{Steps: stage.Holding("2s", 10)}

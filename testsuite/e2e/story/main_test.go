@@ -137,7 +137,9 @@ func (r *telling) end() (stage.Said, load.Report) {
 	case said := <-r.said:
 		return said, load.Summarize(r.shop.Cut())
 	case <-time.After(3 * time.Minute):
-		require.FailNow(r.t, "the release does not end")
+		status, err := world.Slipway(r.t.Context(), "status", r.shop.Lane())
+		require.NoError(r.t, err)
+		require.FailNow(r.t, "the release does not end", status.Out)
 		return stage.Said{}, load.Report{}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 // One shop, which every one of these releases must leave as it was found.
 func TestBadInputIsToldClearlyAndLeavesTheClusterAsItWasFound(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "refused"})
 	before := snapshot(t, shop)
 	steps := stage.Holding("2s", 10)
@@ -73,6 +74,7 @@ func TestBadInputIsToldClearlyAndLeavesTheClusterAsItWasFound(t *testing.T) {
 }
 
 func TestARouteThatDoesNotNameTheServiceIsRefused(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "routeless"})
 	require.NoError(t, shop.CopyService(t.Context(), "second"))
 	before := snapshot(t, shop)
@@ -84,6 +86,7 @@ func TestARouteThatDoesNotNameTheServiceIsRefused(t *testing.T) {
 }
 
 func TestAServiceThatWouldMissTheNewVersionIsRefused(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "doubled"})
 	require.NoError(t, shop.CopyService(t.Context(), "metrics"))
 	before := snapshot(t, shop)

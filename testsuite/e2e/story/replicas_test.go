@@ -37,6 +37,7 @@ func share(shop *stage.Shop, version string, from time.Time, span time.Duration)
 }
 
 func TestACanaryByTheNumberOfPodsReachesEverybodyWithoutAFailedRequest(t *testing.T) {
+	t.Parallel()
 	shop := openPods(t, "pods", 3)
 	v2 := image(t, "v2")
 	callers, err := shop.Callers(t.Context(), 50)
@@ -72,6 +73,7 @@ func TestACanaryByTheNumberOfPodsReachesEverybodyWithoutAFailedRequest(t *testin
 }
 
 func TestACanaryByTheNumberOfPodsWhosePodsCrashIsTakenBack(t *testing.T) {
+	t.Parallel()
 	shop := openPods(t, "crashing", 3)
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("8s", 25, 50), Replicas: true}, image(t, "v2", "CRASH_AFTER", "4s"))
@@ -85,6 +87,7 @@ func TestACanaryByTheNumberOfPodsWhosePodsCrashIsTakenBack(t *testing.T) {
 }
 
 func TestWhatACanaryByTheNumberOfPodsCannotDoIsRefused(t *testing.T) {
+	t.Parallel()
 	unlabeled := openShop(t, stage.ShopOptions{Namespace: "unlabeled"})
 	before := snapshot(t, unlabeled)
 	said, _ := begin(t, unlabeled, stage.Quick{Steps: stage.Holding("2s", 50), Replicas: true}, image(t, "v2")).end()

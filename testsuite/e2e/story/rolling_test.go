@@ -13,6 +13,7 @@ import (
 )
 
 func TestARollingReleaseLosesNoRequestOnItsWayForthAndBack(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "rolling", Replicas: 4, Rate: 200, NewConnections: true})
 	before := snapshot(t, shop)
 	roll := func(version, wants, readyWithin string, env ...string) *telling {

@@ -20,6 +20,7 @@ import (
 func others() []stage.Front { return []stage.Front{stage.TraefikService, stage.Ingress} }
 
 func TestACanaryBehindAnotherRouterReachesEverybodyWithoutAFailedRequest(t *testing.T) {
+	t.Parallel()
 	for _, front := range others() {
 		t.Run(string(front), func(t *testing.T) {
 			shop := openShop(t, stage.ShopOptions{Namespace: "good-" + strings.ToLower(string(front)), Front: front})
@@ -40,6 +41,7 @@ func TestACanaryBehindAnotherRouterReachesEverybodyWithoutAFailedRequest(t *test
 }
 
 func TestABadCanaryBehindAnotherRouterIsTakenBack(t *testing.T) {
+	t.Parallel()
 	for _, front := range others() {
 		t.Run(string(front), func(t *testing.T) {
 			shop := openShop(t, stage.ShopOptions{Namespace: "bad-" + strings.ToLower(string(front)), Front: front, Rate: 200})
@@ -56,6 +58,7 @@ func TestABadCanaryBehindAnotherRouterIsTakenBack(t *testing.T) {
 }
 
 func TestTestersComeInByAnIngressWithoutAnybodyElse(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "testers-ingress", Front: stage.Ingress})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{BlueGreen: "preview: {header: {name: X-Preview, value: green}}, gate: {within: 1m}"}, v2)
@@ -79,6 +82,7 @@ func TestTestersComeInByAnIngressWithoutAnybodyElse(t *testing.T) {
 }
 
 func TestAPersonsEditPausesTheReleaseAndIsKeptOrTakenBackAsAPersonSays(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "edited"})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: []string{
@@ -86,8 +90,7 @@ func TestAPersonsEditPausesTheReleaseAndIsKeptOrTakenBackAsAPersonSays(t *testin
 	}}, v2)
 	r.until("the first gate asks", func() bool { return detailsContain(t, shop, "approval by 1") })
 	weigh(t, shop, 30)
-	r.tell("approve", shop.Lane())
-	r.until("people are asked", func() bool {
+	r.until("people are asked what becomes of it, in the middle of the wait", func() bool {
 		return detailsContain(t, shop, "to 30 % since Slipway set it to 20 % (spec.rules[0].backendRefs)")
 	})
 	require.True(t, detailsContain(t, shop, "somebody (kubectl-edit, "))
@@ -97,20 +100,20 @@ func TestAPersonsEditPausesTheReleaseAndIsKeptOrTakenBackAsAPersonSays(t *testin
 	require.Contains(t, said.Err, "resume with --keep or --take-back, or abort")
 	require.Equal(t, []int{20, 30}, r.shares(), "nothing is overwritten")
 	r.tell("resume", shop.Lane(), "--keep")
-	r.untilShare(60)
-	require.Equal(t, []int{20, 30, 60}, r.shares(), "theirs stands for the step of 50 %")
-	r.until("the second gate asks", func() bool { return detailsContain(t, shop, "approval by 1") })
-	weigh(t, shop, 40)
+	r.until("the gate asks again", func() bool { return detailsContain(t, shop, "- next: approval by 1") })
 	r.tell("approve", shop.Lane())
+	r.untilShare(60)
+	require.Equal(t, []int{20, 30, 50, 60}, r.shares(), "theirs stood until the next step")
+	r.until("the second gate asks", func() bool { return detailsContain(t, shop, "- next: approval by 1") })
+	weigh(t, shop, 40)
 	r.until("people are asked again", func() bool { return detailsContain(t, shop, "to 40 % since Slipway set it to 60 %") })
-	said, err = world.Slipway(t.Context(), "resume", shop.Lane(), "--keep")
-	require.NoError(t, err)
-	require.Contains(t, said.Err, "this cannot be kept, because the release is being promoted")
 	r.tell("resume", shop.Lane(), "--take-back")
+	r.until("the gate asks again", func() bool { return detailsContain(t, shop, "- next: approval by 1") })
+	r.tell("approve", shop.Lane())
 	said, seen := r.end()
 	require.Zero(t, said.Code, said.Err+said.Out)
 	require.Zero(t, seen.Failed, seen.Errors)
-	require.Equal(t, []int{20, 30, 60, 40, 100, 0}, r.shares())
+	require.Equal(t, []int{20, 30, 50, 60, 40, 60, 100, 0}, r.shares())
 	atRest(t, shop, v2)
 }
 
@@ -131,6 +134,7 @@ func weigh(t *testing.T, shop *stage.Shop, weight int) {
 }
 
 func TestAClientStaysOnTheVersionThatItGotFirst(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "sticky", Front: stage.TraefikService})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("8s", 50), Canary: "sticky: {cookie: version}"}, v2)

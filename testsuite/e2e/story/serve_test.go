@@ -3,6 +3,7 @@
 package story_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,8 +23,13 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/fakegithub"
 )
 
-// hookSecret must be found nowhere: not in logs, not in a history.
-const hookSecret = "canary-4711-of-the-webhook"
+// The secrets of a server; they must be found nowhere.
+const (
+	hookSecret  = "canary-4711-of-the-webhook"
+	githubToken = "canary-4712-of-github-deliveries"
+)
+
+const pushTrigger = "{sender: github, repository: acme/shop, branch: main, workflow: build.yml, image: 'registry.sandbox/shop:{commit}'}"
 
 // reception is a server with the plan of a shop, a GitHub that sends it webhooks, and a token of its API.
 type reception struct {
@@ -35,33 +41,51 @@ type reception struct {
 	token  string
 }
 
-// receive opens one. Where url is not empty, the webhook goes there instead.
-func receive(t *testing.T, shop *stage.Shop, q stage.Quick, url string) *reception {
+// entry is how events come to a reception.
+type entry struct {
+	// github sends them, api is its address; nil: a new one.
+	github *fakegithub.GitHub
+	api    string
+	// trigger of the plan; default pushTrigger.
+	trigger string
+	// url that the webhook goes to; default the server's.
+	url string
+}
+
+// receive opens one.
+func receive(t *testing.T, shop *stage.Shop, q stage.Quick, e entry) *reception {
 	t.Helper()
 	file, err := shop.Plan(q)
 	require.NoError(t, err)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	triggers := "  triggers:\n    - {sender: github, repository: acme/shop, branch: main, workflow: build.yml, image: 'registry.sandbox/shop:{commit}'}\n"
 	var made struct{ Token, File string }
 	said := slipway(t, "token", "--name", "ci", "--right", "read,start,steer", "--service", "test/*", "-o", "json")
 	require.NoError(t, json.Unmarshal([]byte(said.Out), &made), said.Err)
-	r := &reception{t: t, shop: shop, github: fakegithub.New("github-canary", time.Now), token: made.Token}
-	api := httptest.NewServer(r.github)
-	t.Cleanup(api.Close)
+	world.Plant("a token of the API", made.Token)
+	world.Plant("the secret of the webhook", hookSecret)
+	world.Plant("the token of GitHub's deliveries", githubToken)
+	if e.github == nil {
+		e.github = fakegithub.New(githubToken, time.Now)
+		api := httptest.NewServer(e.github)
+		t.Cleanup(api.Close)
+		e.api = api.URL
+	}
+	r := &reception{t: t, shop: shop, github: e.github, token: made.Token}
 	r.server, err = world.StartServer(t.Context(), stage.ServerOptions{
-		Plans:   map[string]string{"shop.yaml": string(text) + triggers},
-		Secrets: map[string]string{"github": hookSecret, "api-tokens": made.File, "github-token": "github-canary"},
+		Plans:   map[string]string{"shop.yaml": string(text) + "  triggers: [" + cmp.Or(e.trigger, pushTrigger) + "]\n"},
+		Secrets: map[string]string{"github": hookSecret, "api-tokens": made.File, "github-token": githubToken},
 		Env: map[string]string{
-			"SLIPWAY_SENDERS": "github", "SLIPWAY_GITHUB_API": api.URL, "SLIPWAY_GITHUB_HOOKS": "acme/shop/1000001", "SLIPWAY_MISSED_INTERVAL": "1s",
+			"SLIPWAY_SENDERS": "github", "SLIPWAY_GITHUB_API": e.api, "SLIPWAY_GITHUB_HOOKS": "acme/shop/1000001", "SLIPWAY_MISSED_INTERVAL": "1s",
+			"SLIPWAY_APPROVAL_KEY": world.Key.Reveal(),
 		},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.server.Kill()) })
-	if url == "" {
-		url = r.server.URL
-	}
-	r.hook = r.github.AddHook("acme/shop", url+"/webhooks/github", hookSecret)
+	t.Cleanup(func() {
+		_, metrics, err := r.ask(context.WithoutCancel(t.Context()), "GET", r.server.URL+"/metrics", "")
+		require.NoError(t, errors.Join(err, reveals("the server's metrics", []byte(metrics)), r.server.Kill()))
+	})
+	r.hook = r.github.AddHook("acme/shop", cmp.Or(e.url, r.server.URL)+"/webhooks/github", hookSecret)
 	return r
 }
 
@@ -129,7 +153,7 @@ func (r *reception) until(link, text string) {
 
 func TestASignedWebhookIsReleasedOnceHoweverOftenItIsDelivered(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "hooked"})
-	r := receive(t, shop, stage.Quick{Steps: stage.Holding("2s", 10)}, "")
+	r := receive(t, shop, stage.Quick{Steps: stage.Holding("2s", 10)}, entry{})
 	built, event := r.pushed("v2", strings.Repeat("a", 40))
 	id, link := receipt(t, r.deliver(event))
 	require.Contains(t, id, "hooked-")
@@ -150,29 +174,15 @@ func TestASignedWebhookIsReleasedOnceHoweverOftenItIsDelivered(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(list, `"id":`), list)
 	atRest(t, shop, built)
-	r.keepsItsSecrets(id)
 	keepHistory(t, intakeOf(id), "intake")
 }
 
 // intakeOf is the workflow that has brought a release in.
 func intakeOf(id string) string { return "intake/" + id[strings.LastIndex(id, "-")+1:] }
 
-// keepsItsSecrets looks for the canaries where they must not be.
-func (r *reception) keepsItsSecrets(id string) {
-	r.t.Helper()
-	intake, err := stage.History(r.t.Context(), temporal, intakeOf(id))
-	require.NoError(r.t, err)
-	log, err := os.ReadFile(r.server.Log)
-	require.NoError(r.t, err)
-	for _, canary := range []string{hookSecret, "github-canary", r.token} {
-		require.NotContains(r.t, intake.String(), canary)
-		require.NotContains(r.t, string(log), canary)
-	}
-}
-
 func TestAReleaseIsSteeredOverTheAPI(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "steered"})
-	r := receive(t, shop, stage.Quick{Steps: stage.Holding("10m", 20)}, "")
+	r := receive(t, shop, stage.Quick{Steps: stage.Holding("10m", 20)}, entry{})
 	began, built := time.Now(), image(t, "v2")
 	status, said, err := r.ask(t.Context(), "POST", r.server.URL+"/api/v1/releases", fmt.Sprintf(`{"service": "test/steered", "image": %q}`, built))
 	require.NoError(t, err)
@@ -195,7 +205,7 @@ func TestAReleaseIsSteeredOverTheAPI(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, status, said)
 	text := <-ended
-	require.Regexp(t, "abort by token:ci( .unverified.)?: enough", text)
+	require.Contains(t, text, "abort by token:ci (token): enough")
 	require.Contains(t, text, `"phase":"undone"`)
 	require.Equal(t, []int{20, 0}, shop.Route.Shares(began))
 	atRest(t, shop, shop.Image)
@@ -208,7 +218,7 @@ func TestAReleaseIsSteeredOverTheAPI(t *testing.T) {
 
 func TestWhatWasMissedWhileTheServerWasAwayIsFetched(t *testing.T) {
 	shop := openShop(t, stage.ShopOptions{Namespace: "missed"})
-	r := receive(t, shop, stage.Quick{Steps: stage.Holding("2s", 10)}, "http://127.0.0.1:1")
+	r := receive(t, shop, stage.Quick{Steps: stage.Holding("2s", 10)}, entry{url: "http://127.0.0.1:1"})
 	built, event := r.pushed("v2", strings.Repeat("b", 40))
 	require.Zero(t, r.deliver(event).StatusCode, "nobody was there")
 	r.until(r.server.URL+"/api/v1/releases/test/missed", `"phase":"promoted"`)

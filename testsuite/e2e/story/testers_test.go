@@ -19,6 +19,7 @@ import (
 // If the verdict counted testers' requests, the candidate would have 40 % of all instead of 10, and people
 // would be asked.
 func TestTestersReachTheCandidateEveryTimeAndTheVerdictDoesNotCountThem(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "testers", Rate: 100})
 	for _, c := range []struct{ version, testers, header, value string }{
 		{"v2", "testers: {header: {name: X-Canary, value: always}}", "X-Canary", "always"},
@@ -51,6 +52,7 @@ func TestTestersReachTheCandidateEveryTimeAndTheVerdictDoesNotCountThem(t *testi
 }
 
 func TestTestersAreServedWhileTheReleaseIsTakenBack(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "untested"})
 	before := snapshot(t, shop)
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("30s", 10), Canary: "testers: {header: {name: X-Canary, value: always}}"}, image(t, "v2"))
@@ -68,6 +70,7 @@ func TestTestersAreServedWhileTheReleaseIsTakenBack(t *testing.T) {
 }
 
 func TestACandidateSizedForItsWeightGrowsBeforeTheWeightComes(t *testing.T) {
+	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "sized", Replicas: 3})
 	v2 := image(t, "v2")
 	r := begin(t, shop, stage.Quick{Steps: stage.Holding("3s", 10, 50), Canary: "sizing: weight"}, v2)

@@ -91,6 +91,23 @@ func TestACanarySaysWhatEachStepDoesAndHowItIsUndone(t *testing.T) {
 	}, brief(of(t, canary, 3).Steps)))
 }
 
+func TestACanarySaysWhatItCopies(t *testing.T) {
+	const remove, back = "remove the candidate", "send all requests back to stable, remove the candidate"
+	f := of(t, strings.Replace(canary, "      steps:", "      mirror: {percent: 20, hold: 10m}\n      steps:", 1), 3)
+	require.Empty(t, cmp.Diff([]string{
+		"deploy the candidate, of stable's size; " + remove,
+		"copy 20 % of requests to the candidate, watch and judge; copy no more requests, " + remove,
+		"shift 5 %, watch and judge; " + back,
+	}, brief(f.Steps)[1:4]))
+	step, minute := f.Steps[2], plan.Duration(time.Minute)
+	require.Equal(t, 10*minute, step.Takes)
+	require.Equal(t, 2*minute, step.WarmUp)
+	require.Zero(t, step.Share)
+	require.Zero(t, step.UserMinutes, "nobody gets its answers")
+	require.Equal(t, minute+plan.Duration(2*time.Second), step.UndoWithin)
+	require.Equal(t, 55*minute, f.Takes)
+}
+
 func TestABlueGreenReleaseSaysWhatItTestsBeforeTheSwitch(t *testing.T) {
 	const remove, back = "remove the candidate", "send all requests back to stable, remove the candidate"
 	require.Empty(t, cmp.Diff([]string{

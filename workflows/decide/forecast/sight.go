@@ -54,7 +54,7 @@ func (f *Forecast) See(p plan.Plan, t Traffic) {
 
 // supposed is a history in which the dispersion is known, where the source can tell pods apart.
 func supposed(a plan.Analysis, t Traffic) judge.History {
-	if a.Source.Prometheus.Preset != plan.PresetApp {
+	if !a.Source.Prometheus.ByPod() {
 		return judge.History{}
 	}
 	return judge.Supposed(t.Errors)

@@ -14,12 +14,28 @@ import (
 func (s *script) canary(c plan.Canary) {
 	s.preflight()
 	s.deploy(c.ReadyWithin)
+	s.mirror(c.Mirror)
 	for _, step := range c.Steps {
 		s.shift(step.Weight, step.Hold)
 		s.gate(step.Gate)
 	}
 	s.promote()
 	s.finish(c.Bake)
+}
+
+// mirror sends the candidate copies, and watches it by them. Afterwards nothing is copied any more.
+func (s *script) mirror(m *plan.Mirror) {
+	if m == nil {
+		return
+	}
+	before, within := s.undo, s.undoWithin
+	s.push("copy no more requests")
+	s.undoWithin = s.settle() + plan.Duration(decide.Drain)
+	s.add(Step{
+		What:  fmt.Sprintf("copy %d %% of requests to the candidate, watch and judge", m.Percent),
+		Takes: m.Hold, WarmUp: s.warmUp(m.Hold), Until: "copied", Within: 2 * s.settle(), // into the router, and out of it
+	})
+	s.undo, s.undoWithin = before, within
 }
 
 // blueGreen is what package workflows' BlueGreen does.

@@ -14,7 +14,7 @@ import (
 
 // Verdict is a finding as a release acts on it, with what was seen in one plain sentence.
 func (s *State) Verdict(p *Settings, f Finding) decide.Verdict {
-	v := decide.Verdict{Reason: s.Explain(p, f), Evidence: short(f.Evidence), Unproven: f.Kind == Unproven}
+	v := decide.Verdict{Reason: s.Explain(p, f) + s.dryRun(p), Evidence: short(f.Evidence), Unproven: f.Kind == Unproven}
 	v.Stable, v.Candidate = s.Counted(p)
 	v.Outcome = f.Outcome()
 	return v
@@ -50,6 +50,9 @@ func (s *State) Counted(p *Settings) (stable, candidate decide.Counts) {
 
 // Explain says in one sentence what was seen, and what follows.
 func (s *State) Explain(p *Settings, f Finding) string {
+	if f.Says != "" {
+		return f.Says
+	}
 	switch f.Kind {
 	case Rollback:
 		return fmt.Sprintf("%s. Evidence %s, limit %s: %s", s.seen(p, f.Metric), against(f.Evidence), against(p.Alarm), odd(p))
@@ -72,8 +75,11 @@ func (s *State) Explain(p *Settings, f Finding) string {
 		return s.missing(p, f)
 	case Advance:
 	}
-	if p.alone {
+	switch {
+	case p.alone:
 		return s.seen(p, 0)
+	case math.IsInf(f.Certificate, 1):
+		return s.seen(p, 0) + ". No metric decides: all are in dry run"
 	}
 	return fmt.Sprintf("%s. Proven to be acceptable, by %s", s.seen(p, 0), against(f.Certificate))
 }
@@ -144,7 +150,7 @@ func (s *State) absolute(p *Settings, metric int) string {
 func (s *State) incident(p *Settings) string {
 	for m := range p.Metrics {
 		candidate, stable := s.Over[m][0], s.Over[m][1]
-		if candidate.Ticks > 0 && stable.Ticks > 0 {
+		if candidate.Ticks > 0 && stable.Ticks > 0 && !p.Metrics[m].DryRun {
 			what := "fail"
 			if p.Metrics[m].UpTo > 0 {
 				what = "are slower than " + seconds(p.Metrics[m].UpTo)
@@ -169,7 +175,7 @@ func (s *State) missing(p *Settings, f Finding) string {
 		return fmt.Sprintf("judged for %s of at least %s", span(time.Duration(step.Ticks)*p.Interval), span(p.Soak))
 	}
 	for m := range p.Metrics {
-		if sum := step.Sums[m]; p.Metrics[m].certify && m > 0 && math.Min(sum[1], sum[3]) == 0 {
+		if sum := step.Sums[m]; p.Metrics[m].certify && !p.Metrics[m].DryRun && m > 0 && math.Min(sum[1], sum[3]) == 0 {
 			return fmt.Sprintf("the histograms of the two tracks have no boundary of %s in common", seconds(p.Metrics[m].UpTo))
 		}
 	}

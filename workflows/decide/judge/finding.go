@@ -51,15 +51,21 @@ type Finding struct {
 	Evidence float64
 	// Certificate is the least of those that a step needs, as e : 1.
 	Certificate float64
+	// Says is the sentence of a guard, where the finding is a guard's.
+	Says string
 }
 
 // Find judges by what was added so far.
 func (s *State) Find(p *Settings) Finding {
 	f := Finding{}
-	f.Evidence, f.Metric = s.evidence(p)
-	f.Certificate = s.certificate(p)
-	if m, ok := s.over(p); ok {
+	f.Evidence, f.Metric = s.evidence(p, deciding)
+	f.Certificate = s.certificate(p, deciding)
+	if m, ok := s.over(p, deciding); ok {
 		f.Kind, f.Metric = Catastrophe, m
+		return f
+	}
+	guards := s.guarded(p)
+	if f.of(Catastrophe, guards) {
 		return f
 	}
 	if f.Evidence >= p.Alarm {
@@ -67,8 +73,27 @@ func (s *State) Find(p *Settings) Finding {
 		return f
 	}
 	f.Kind = s.hold(p, &f)
+	for _, kind := range []Kind{Incident, Blind, Suspicious} {
+		if (f.Kind == Advance || f.Kind == Unproven) && f.of(kind, guards) {
+			return f
+		}
+	}
 	return f
 }
+
+// of makes the finding that of a guard, if one of them finds this.
+func (f *Finding) of(kind Kind, guards []said) bool {
+	for _, g := range guards {
+		if g.kind == kind && !g.dryRun {
+			f.Kind, f.Says = kind, g.says
+			return true
+		}
+	}
+	return false
+}
+
+// deciding are the metrics that are not in dry run.
+func deciding(m *Metric) bool { return !m.DryRun }
 
 // hold is why nothing advances; Advance if nothing speaks against it.
 func (s *State) hold(p *Settings, f *Finding) Kind {
@@ -77,7 +102,7 @@ func (s *State) hold(p *Settings, f *Finding) Kind {
 	switch {
 	case s.Gap != "":
 		return Blind
-	case s.bothOver(p):
+	case s.bothOver(p, deciding):
 		return Incident
 	case step.Ticks == 0:
 		return Warming
@@ -104,7 +129,7 @@ func (s *State) worse(p *Settings, f *Finding) bool {
 	}
 	for m := range p.Metrics {
 		o := s.Steps[len(s.Steps)-1].Sums[m].outcome()
-		if p.Metrics[m].Weight > 0 && o.nc > 0 && tail(o.x, o.nc, clip(p.Metrics[m].ceiling)) < likely {
+		if !p.Metrics[m].DryRun && p.Metrics[m].Weight > 0 && o.nc > 0 && tail(o.x, o.nc, clip(p.Metrics[m].ceiling)) < likely {
 			f.Metric = m
 			return true
 		}
@@ -118,12 +143,12 @@ func (s *State) soaked(p *Settings) bool {
 }
 
 // evidence of the engine that has more of it, and the metric with the most.
-func (s *State) evidence(p *Settings) (float64, int) {
+func (s *State) evidence(p *Settings, of func(*Metric) bool) (float64, int) {
 	var r, v, worst float64
 	metric := 0
 	for m := range p.Metrics {
 		w := p.Metrics[m].Weight
-		if w == 0 {
+		if w == 0 || !of(&p.Metrics[m]) {
 			continue
 		}
 		inR, inV := w*s.R.worth(m), w*s.V.worth(m)
@@ -136,10 +161,10 @@ func (s *State) evidence(p *Settings) (float64, int) {
 }
 
 // certificate that is worth least.
-func (s *State) certificate(p *Settings) float64 {
+func (s *State) certificate(p *Settings, of func(*Metric) bool) float64 {
 	least := math.Inf(1)
 	for m := range p.Metrics {
-		if !p.Metrics[m].certify {
+		if !p.Metrics[m].certify || !of(&p.Metrics[m]) {
 			continue
 		}
 		c := s.Certificates[m]
@@ -149,8 +174,11 @@ func (s *State) certificate(p *Settings) float64 {
 }
 
 // over is the metric by which the candidate alone is over its absolute limit.
-func (s *State) over(p *Settings) (int, bool) {
+func (s *State) over(p *Settings, of func(*Metric) bool) (int, bool) {
 	for m := range p.Metrics {
+		if !of(&p.Metrics[m]) {
+			continue
+		}
 		candidate, stable := s.Over[m][0], s.Over[m][1]
 		beyond := candidate.Ticks >= overTicks && candidate.Of >= overRequests && candidate.beyond(p.Metrics[m].Absolute, beyondChance)
 		if beyond && !(stable.Ticks > 0 && stable.beyond(p.Metrics[m].Absolute, likely)) {
@@ -161,8 +189,11 @@ func (s *State) over(p *Settings) (int, bool) {
 }
 
 // bothOver reports whether stable is over an absolute limit as well, which is no fault of the candidate.
-func (s *State) bothOver(p *Settings) bool {
+func (s *State) bothOver(p *Settings, of func(*Metric) bool) bool {
 	for m := range p.Metrics {
+		if !of(&p.Metrics[m]) {
+			continue
+		}
 		candidate, stable := s.Over[m][0], s.Over[m][1]
 		if candidate.Ticks > 0 && stable.Ticks > 0 && stable.beyond(p.Metrics[m].Absolute, likely) {
 			return true

@@ -10,7 +10,7 @@ import (
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-// Entry is one line of the record of a release: exactly one of its last three fields is set. A watch that was
+// Entry is one line of the record of a release: exactly one of its last five fields is set. A watch that was
 // taken over by another worker may have written ticks twice; the second time counts for nothing.
 type Entry struct {
 	// Release that it belongs to.
@@ -19,6 +19,8 @@ type Entry struct {
 	At      time.Time       `json:"at"`
 	Watch   *Watch          `json:"watch,omitempty"`
 	Tick    *Judged         `json:"tick,omitempty"`
+	Look    *Look           `json:"look,omitempty"`
+	Answers *Answers        `json:"answers,omitempty"`
 	Verdict *decide.Verdict `json:"verdict,omitempty"`
 }
 
@@ -88,7 +90,21 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 		case len(out) == 0:
 			return nil, fmt.Errorf("line %d: the record does not begin with a watch", i+1)
 		case e.Tick != nil:
-			out[len(out)-1].add(&p, &s, e.Tick.Tick)
+			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
+				s.Add(&p, e.Tick.Tick)
+				r.Ticks++
+				r.judge(&p, &s, e.Tick.End)
+			}
+		case e.Look != nil:
+			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
+				s.Look(&p, *e.Look)
+				r.judge(&p, &s, e.Look.At)
+			}
+		case e.Answers != nil:
+			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
+				s.Hear(&p, *e.Answers)
+				r.judge(&p, &s, e.Answers.At)
+			}
 		case e.Verdict != nil:
 			out[len(out)-1].Then = e.Verdict
 		}
@@ -96,11 +112,6 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 	return out, nil
 }
 
-func (r *Replayed) add(p *Settings, s *State, t Tick) {
-	if r.Now.Outcome == decide.Fail {
-		return
-	}
-	s.Add(p, t)
-	r.Ticks++
-	r.Now, r.At = s.Verdict(p, s.Find(p)), t.End
+func (r *Replayed) judge(p *Settings, s *State, at time.Time) {
+	r.Now, r.At = s.Verdict(p, s.Find(p)), at
 }

@@ -59,6 +59,9 @@ type Settings struct {
 	Requests float64
 	// Metrics that are judged: failures first, then the boundaries of the latency.
 	Metrics []Metric
+	guards  [happenings]guard
+	levels  []limiter
+	checks  []plan.Inquiry
 	// alone says that stable does not serve beside the candidate.
 	alone bool
 }
@@ -69,6 +72,8 @@ type Metric struct {
 	UpTo float64
 	// Weight in the evidence of an engine; 0: only the absolute limit counts.
 	Weight float64
+	// DryRun says that it decides nothing. Its weight is that among the metrics of its name.
+	DryRun bool
 	// tolerated and unacceptable are what the engines and the certificate bet against.
 	tolerated, unacceptable limit
 	// certify says that a step needs a certificate for it.
@@ -94,13 +99,17 @@ func New(a plan.Analysis, h History) Settings {
 	if !p.R {
 		p.Block *= 2
 	}
-	weights := [2]float64{1, 0}
-	if a.Latency != nil && len(h.Slow) > 0 {
-		weights = [2]float64{errorWeight, latencyWeight}
+	p.guards, p.levels = guards(a.Guards)
+	if a.Guards != nil {
+		p.checks = a.Guards.Checks
 	}
 	e := a.Errors
+	weights := [2]float64{1, 1}
+	if a.Latency != nil && len(h.Slow) > 0 && !e.DryRun && !a.Latency.DryRun {
+		weights = [2]float64{errorWeight, latencyWeight}
+	}
 	p.Metrics = append(p.Metrics, p.metric(Metric{
-		Weight: weights[0], Absolute: *e.SLO / 100, certify: true,
+		Weight: weights[0], DryRun: e.DryRun, Absolute: *e.SLO / 100, certify: true,
 		tolerated: limit{ratio: float64(e.Tolerate)}, unacceptable: limit{float64(e.Unacceptable), *e.Margin / 100},
 	}, h.Errors, h.Requests))
 	for i, b := range h.Slow {
@@ -108,7 +117,7 @@ func New(a plan.Analysis, h History) Settings {
 			break
 		}
 		m := Metric{
-			UpTo: b.UpTo, Weight: weights[1] * b.Weight, certify: i == h.tail(),
+			UpTo: b.UpTo, Weight: weights[1] * b.Weight, DryRun: a.Latency.DryRun, certify: i == h.tail(),
 			tolerated:    limit{ratio: float64(a.Latency.Tolerate)},
 			unacceptable: limit{float64(a.Latency.Unacceptable), *a.Latency.Margin / 100},
 		}

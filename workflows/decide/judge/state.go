@@ -24,6 +24,8 @@ type Tick struct {
 	Routed [2]float64 `json:"routed,omitzero"`
 	// Gap says why this tick is not to be trusted; empty: it is.
 	Gap string `json:"gap,omitempty"`
+	// Levels are those of the plan's guards, in its order.
+	Levels []Level `json:"levels,omitempty"`
 }
 
 // State is everything that is remembered of the ticks of a release. Its size depends on the number of metrics,
@@ -54,6 +56,8 @@ type State struct {
 	Gap   string `json:"gap,omitempty"`
 	// Routed are the requests that the router sent to stable and to the candidate in this step.
 	Routed [2]float64 `json:"routed,omitzero"`
+	// Guard is what is remembered of the pods and the levels.
+	Guard Watched `json:"guard,omitzero"`
 }
 
 // Sum of one metric: bad requests and requests, of the candidate and of stable. In JSON a list of four.
@@ -105,6 +109,7 @@ func Begin(p *Settings, s State, weight int, now time.Time) State {
 	}
 	s.Weight, s.Since, s.Fresh = weight, now, true
 	s.Blocks, s.Block = 0, make([]Sum, len(p.Metrics))
+	s.Guard.Levels = nil
 	s.Over, s.Routed, s.Quiet, s.Gap = make([][2]Run, len(p.Metrics)), [2]float64{}, 0, ""
 	if len(s.Steps) == maxSteps {
 		s.Steps = append([]Step{s.Steps[0].join(s.Steps[1])}, s.Steps[2:]...)
@@ -160,7 +165,7 @@ func (s *State) Sound(p *Settings) bool {
 			ok = ok && run.Ticks >= 0 && countable(run.Bad) && countable(run.Of)
 		}
 	}
-	return ok && countable(s.Routed[0]) && countable(s.Routed[1])
+	return ok && countable(s.Routed[0]) && countable(s.Routed[1]) && s.Guard.sound(p)
 }
 
 func (s Sum) sound() bool {
@@ -182,13 +187,17 @@ func (s *State) Add(p *Settings, t Tick) {
 		return
 	}
 	s.At = t.End
+	warming := t.End.Add(-p.Interval).Before(s.Since.Add(p.WarmUp))
+	if !warming { // whatever starts is busy for a while
+		s.Guard.level(p, &t)
+	}
 	if t.Gap == "" {
 		t.Gap = t.wrong()
 	}
 	if s.Gap = t.Gap; s.Gap != "" {
 		return
 	}
-	if t.End.Add(-p.Interval).Before(s.Since.Add(p.WarmUp)) {
+	if warming {
 		s.watchLimit(&p.Metrics[0], 0, t.outcome(&p.Metrics[0])) // who fails everything is not warming up
 		return
 	}
@@ -224,6 +233,17 @@ func (s *State) Add(p *Settings, t Tick) {
 		}
 	}
 	s.learn(p, &t)
+}
+
+// InPlace is a tick of a service whose pods are replaced in place: all that is counted is the candidate's.
+func (t Tick) InPlace() Tick {
+	t.Candidate, t.CandidatePods, t.Stable, t.StablePods = t.Stable, t.StablePods, decide.Counts{}, 0
+	levels := make([]Level, len(t.Levels))
+	for i, l := range t.Levels {
+		levels[i] = Level{Candidate: l.Stable, Why: l.Why}
+	}
+	t.Levels = levels
+	return t
 }
 
 // wrong says what makes a tick's numbers impossible; empty: nothing does.

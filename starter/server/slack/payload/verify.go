@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slack
+package payload
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,17 +17,29 @@ import (
 // window is how far the time of a request may be off, both ways.
 const window = 5 * time.Minute
 
-// verifier believes requests that Slack has signed: https://docs.slack.dev/authentication/verifying-requests-from-slack.
+// Secret hides itself from everything that prints.
+type Secret string
+
+// String hides it.
+func (Secret) String() string { return "[secret]" }
+
+// GoString hides it from %#v.
+func (Secret) GoString() string { return "[secret]" }
+
+// LogValue hides it from logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// Verifier believes requests that Slack has signed: https://docs.slack.dev/authentication/verifying-requests-from-slack.
 // It is our own because the library's reads the wall clock itself, so that its edges cannot be tested. A request that
 // is repeated within the window is believed again: decisions count once by their ID.
-type verifier struct {
-	secret Secret
-	now    func() time.Time
+type Verifier struct {
+	Secret Secret
+	Now    func() time.Time
 }
 
-// verify takes the body as it was received, before anything has read it.
-func (v verifier) verify(header http.Header, body []byte) error {
-	if v.secret == "" {
+// Verify takes the body as it was received, before anything has read it.
+func (v Verifier) Verify(header http.Header, body []byte) error {
+	if v.Secret == "" {
 		return errors.New("there is no signing secret, so that no request can be believed")
 	}
 	stamps, signatures := header.Values("X-Slack-Request-Timestamp"), header.Values("X-Slack-Signature")
@@ -37,7 +50,7 @@ func (v verifier) verify(header http.Header, body []byte) error {
 	if err != nil || strconv.FormatInt(seconds, 10) != stamps[0] {
 		return errors.New("the time of the request is not a number of seconds")
 	}
-	if off := v.now().Sub(time.Unix(seconds, 0)); off > window || off < -window {
+	if off := v.Now().Sub(time.Unix(seconds, 0)); off > window || off < -window {
 		return errors.New("the time of the request is more than 5 minutes away")
 	}
 	given, ok := strings.CutPrefix(signatures[0], "v0=")
@@ -45,7 +58,7 @@ func (v verifier) verify(header http.Header, body []byte) error {
 	if !ok || err != nil {
 		return errors.New("the signature is not of the form v0=…")
 	}
-	mac := hmac.New(sha256.New, []byte(v.secret))
+	mac := hmac.New(sha256.New, []byte(v.Secret))
 	mac.Write([]byte("v0:" + stamps[0] + ":"))
 	mac.Write(body)
 	if !hmac.Equal(mac.Sum(nil), sum) {
