@@ -4,8 +4,8 @@
 export GOTOOLCHAIN ?= local
 export GOWORK = off
 # Everything is compiled in one way, so that what one target has compiled serves the next one too; the race
-# detector alone needs cgo.
-export GOFLAGS := $(GOFLAGS) -trimpath
+# detector alone needs cgo. What is set already stays, wherever it is set.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -trimpath)
 export CGO_ENABLED = 0
 
 GO_BUILD = go build -ldflags='-s -w'

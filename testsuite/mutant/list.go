@@ -72,6 +72,7 @@ func weights() []mutant {
 // ends are those of how a release ends, and of what it leaves behind: I5 and I7.
 func ends() []mutant {
 	return []mutant{
+		{promise: "I5", name: "an undo removes what serves", file: back, was: "Spare: &activities.Spare{Service: r.route.Stable, Selector: r.tracks.CandidateSelector},", is: ""},
 		{promise: "I5", name: "the candidate is kept by an undo", file: back, was: "DeleteDeployment: !r.tracks.CandidateExists", is: "DeleteDeployment: false"},
 		{promise: "I5", name: "what an undo could not do is not told", file: back, was: "if len(left) > 0 {", is: "if len(left) > 100 {"},
 		{promise: "I5", name: "an undo does not wait for creates under way", file: back, was: "if left <= 0 {", is: "if left < 1<<62 {"},
@@ -109,6 +110,7 @@ func order() []mutant {
 
 		{promise: "I10", name: "an abort does not stop what is under way", file: command, was: "r.aborted = &cmd\n\t\t}\n\t\tr.cancel()", is: "r.aborted = &cmd\n\t\t}"},
 		{promise: "I10", name: "an abort is only written down", file: command, was: "r.aborted = &cmd\n\t\t}\n\t\tr.cancel()", is: "_ = cmd\n\t\t}"},
+		{promise: "I10", name: "steps back begin on a route that was left", file: "workflows/stepback.go", was: "if hold == 0 || r.left {", is: "if hold == 0 {"},
 		{
 			promise: "I10", name: "an abort that meets the last result is forgotten", file: track,
 			was: "// An abort can be accepted in the very task that brings the last result: it still comes first.\n\treturn ctx.Err()", is: "return nil",
