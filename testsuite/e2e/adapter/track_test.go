@@ -202,6 +202,33 @@ func TestRetiringWhatIsNotThereIsFine(t *testing.T) {
 	require.NoError(t, p.tryRetire(t.Context(), write(1, 3)))
 }
 
+func TestATrackThatTheServiceLeadsToStays(t *testing.T) {
+	p := open(t)
+	tracks := p.inspect(t, image("v2"))
+	p.deploy(t, tracks, image("v2"), write(1, 1))
+	lead := func(w activities.Write, selector map[string]string) {
+		t.Helper()
+		require.NoError(t, p.workloads.SwitchService(t.Context(), activities.SwitchServiceIn{
+			Write: w, Namespace: p.target.Namespace, Service: "checkout", Selector: selector,
+		}))
+	}
+	retire := func(w activities.Write) error {
+		return p.workloads.RetireTrack(t.Context(), activities.RetireTrackIn{
+			Write: w, Namespace: p.target.Namespace, Deployment: "checkout-green", Target: p.target, DeleteDeployment: true, DeleteService: "checkout-green",
+			Spare: &activities.Spare{Service: "checkout", Selector: tracks.CandidateSelector},
+		})
+	}
+	lead(write(1, 2), tracks.CandidateSelector)
+	before := p.deployment(t, "checkout-green")
+	err := retire(write(1, 3))
+	require.Equal(t, fault.Edited, fault.Of(err), "%v", err)
+	require.ErrorContains(t, err, "Service checkout selects its pods, so that it serves; it is left as it is")
+	require.Empty(t, cmp.Diff(before.Spec, p.deployment(t, "checkout-green").Spec))
+	lead(write(1, 4), tracks.StableSelector)
+	require.NoError(t, retire(write(1, 5)))
+	eventually(t, p.gone)
+}
+
 func TestRetiringKeepsATrackAtZeroWithItsFormerImage(t *testing.T) {
 	p := open(t)
 	before := p.deployment(t, "checkout")
