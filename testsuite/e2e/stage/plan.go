@@ -75,7 +75,6 @@ spec:
     patience: %[15]s
     askWithin: %[9]s
     errors: {%[16]s}
-    guards: {%[17]s}
   lane: %[12]s
 `
 
@@ -128,6 +127,9 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	if q.Queries != "" {
 		source = "source: {prometheus: {queries: {" + q.Queries + "}}}"
 	}
+	if q.Guards != "" {
+		source += "\n    guards: {" + q.Guards + "}"
+	}
 	switch {
 	case q.Selector:
 		traffic, source = "service: {}", "source: {}"
@@ -137,7 +139,7 @@ func (p *Shop) Plan(q Quick) (string, error) {
 	text := fmt.Sprintf(quickPlan, p.Name, cmp.Or(q.Deployment, p.Name), cmp.Or(q.Service, p.Name), traffic, strategy,
 		cmp.Or(q.Bake, "2s"), cmp.Or(q.ReadyWithin, "30s"), source, cmp.Or(q.AskWithin, "30s"), window,
 		cmp.Or(q.Name, p.Name), cmp.Or(q.Lane, lane), cmp.Or(q.Settle, "swap"), q.AlsoSwitch,
-		cmp.Or(q.Patience, "8s"), cmp.Or(q.Errors, "margin: 30"), q.Guards)
+		cmp.Or(q.Patience, "8s"), cmp.Or(q.Errors, "margin: 30"))
 	if q.Notifications != "" {
 		text += "  notifications: " + q.Notifications + "\n"
 	}
