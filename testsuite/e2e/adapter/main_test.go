@@ -247,7 +247,13 @@ func (p *place) editDeployment(t *testing.T, name string, edit func(*appsv1.Depl
 
 func eventually(t *testing.T, look func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	soon(t, within, look)
+}
+
+// soon is eventually with a bound of its own.
+func soon(t *testing.T, bound time.Duration, look func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
 	require.NoError(t, stage.Await(ctx, look))
 }
