@@ -162,14 +162,21 @@ func (p *Shop) serves(ctx context.Context) error {
 	return err
 }
 
-// measured asks Prometheus whether it has counted a request to the shop.
+// measured asks Prometheus whether it has counted a request to the shop, at the gateway and at its pods.
 func (p *Shop) measured(ctx context.Context) error {
-	query := fmt.Sprintf(`traefik_service_requests_total{service=~%q}`, p.front.counted(p.Name))
-	text, err := get(ctx, p.Stage.Prometheus+"/api/v1/query?query="+url.QueryEscape(query))
-	if err == nil && !strings.Contains(text, `"value"`) {
-		err = errors.New("no requests counted yet")
+	for _, query := range []string{
+		fmt.Sprintf(`traefik_service_requests_total{service=~%q}`, p.front.counted(p.Name)),
+		fmt.Sprintf(`http_requests_total{namespace=%q}`, p.Namespace),
+	} {
+		text, err := get(ctx, p.Stage.Prometheus+"/api/v1/query?query="+url.QueryEscape(query))
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(text, `"value"`) {
+			return fmt.Errorf("no requests counted yet by %s", query)
+		}
 	}
-	return err
+	return nil
 }
 
 // Callers are inside the cluster: they use the root Service, at a rate in requests per second, each with a
