@@ -32,19 +32,6 @@ const filters = "filters"
 // CopyFields implements split.Copier.
 func (kind) CopyFields() []string { return []string{filters} }
 
-// rulesOf are the rules that send to the root Service, with the entry that does.
-func rulesOf(o *unstructured.Unstructured, route activities.Route) (rules, entries []map[string]any) {
-	for _, r := range (kind{}).Rules(o) {
-		for _, e := range split.Entries(r.In, r.Key) {
-			if (kind{}).Backend(e, route.Namespace) == route.Stable {
-				rules, entries = append(rules, r.In), append(entries, e)
-				break
-			}
-		}
-	}
-	return rules, entries
-}
-
 // mirrors reports whether a filter copies requests, and target what to.
 func mirrors(filter map[string]any) bool {
 	return split.Text(filter, "type") == string(gatewayv1.HTTPRouteFilterRequestMirror)
@@ -58,7 +45,7 @@ func target(filter map[string]any, namespace string) string {
 
 // Uncopyable finds copies that the owner has asked for: few gateways make several of one request.
 func (kind) Uncopyable(o *unstructured.Unstructured, route activities.Route) error {
-	rules, entries := rulesOf(o, route)
+	rules, entries := split.Leading(kind{}, o, route)
 	for i, rule := range rules {
 		for _, in := range []map[string]any{rule, entries[i]} {
 			if slices.ContainsFunc(split.Entries(in, filters), mirrors) {
@@ -72,7 +59,7 @@ func (kind) Uncopyable(o *unstructured.Unstructured, route activities.Route) err
 
 // Copied takes a fraction for all of the requests.
 func (kind) Copied(o *unstructured.Unstructured, route activities.Route) []int {
-	rules, _ := rulesOf(o, route)
+	rules, _ := split.Leading(kind{}, o, route)
 	var out []int
 	for _, rule := range rules {
 		percent := 0
@@ -93,7 +80,7 @@ func (kind) Copied(o *unstructured.Unstructured, route activities.Route) []int {
 // Copy adds a filter to each rule, behind the owner's. It says no percentage where all requests are copied, which
 // older gateways do not know.
 func (kind) Copy(o *unstructured.Unstructured, route activities.Route, percent int) error {
-	rules, entries := rulesOf(o, route)
+	rules, entries := split.Leading(kind{}, o, route)
 	for i, rule := range rules {
 		var kept []any
 		for _, f := range split.Entries(rule, filters) {

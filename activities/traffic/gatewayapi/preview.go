@@ -6,10 +6,8 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/slipwayhq/slipway/activities"
@@ -86,16 +84,11 @@ func mark(t *plan.Testers) map[string]any {
 
 // preview is the spec of the route that testers' requests take.
 func preview(o *unstructured.Unstructured, route activities.Route) map[string]any {
-	spec, _ := o.Object["spec"].(map[string]any)
-	out := runtime.DeepCopyJSON(spec)
+	o = o.DeepCopy()
+	leading, entries := split.Leading(kind{}, o, route)
 	var rules []any
-	for _, rule := range split.Entries(out, "rules") {
-		refs := split.Entries(rule, "backendRefs")
-		at := slices.IndexFunc(refs, func(e map[string]any) bool { return kind{}.Backend(e, route.Namespace) == route.Stable })
-		if at < 0 {
-			continue
-		}
-		candidate := refs[at]
+	for i, rule := range leading {
+		candidate := entries[i]
 		candidate["name"] = route.Candidate
 		delete(candidate, "weight")
 		delete(rule, "name")
@@ -103,6 +96,7 @@ func preview(o *unstructured.Unstructured, route activities.Route) map[string]an
 		rule["matches"] = marked(rule, route.Testers)
 		rules = append(rules, rule)
 	}
+	out, _ := o.Object["spec"].(map[string]any)
 	out["rules"] = rules
 	return out
 }

@@ -25,22 +25,9 @@ const (
 // CopyFields implements split.Copier.
 func (kind) CopyFields() []string { return []string{fieldMirror, fieldPercentage} }
 
-// rulesOf are the HTTP routes that send to the root Service, with the entry that does.
-func rulesOf(o *unstructured.Unstructured, route activities.Route) (rules, entries []map[string]any) {
-	for _, r := range (kind{}).Rules(o) {
-		for _, e := range split.Entries(r.In, r.Key) {
-			if (kind{}).Backend(e, route.Namespace) == route.Stable {
-				rules, entries = append(rules, r.In), append(entries, e)
-				break
-			}
-		}
-	}
-	return rules, entries
-}
-
 // Uncopyable finds copies that the owner has asked for: a route has one mirror, or a list of them in its place.
 func (kind) Uncopyable(o *unstructured.Unstructured, route activities.Route) error {
-	rules, _ := rulesOf(o, route)
+	rules, _ := split.Leading(kind{}, o, route)
 	for _, rule := range rules {
 		for _, field := range []string{fieldMirror, "mirrors", fieldPercentage, "mirrorPercent", "mirror_percent"} {
 			if _, has := rule[field]; has {
@@ -54,7 +41,7 @@ func (kind) Uncopyable(o *unstructured.Unstructured, route activities.Route) err
 
 // Copied takes a share that is no whole percentage for the next lower one, at least 1.
 func (k kind) Copied(o *unstructured.Unstructured, route activities.Route) []int {
-	rules, _ := rulesOf(o, route)
+	rules, _ := split.Leading(kind{}, o, route)
 	var out []int
 	for _, rule := range rules {
 		if !k.copies(rule, route) {
@@ -86,7 +73,7 @@ func at(in map[string]any, field string) map[string]any {
 
 // Copy keeps the spelling of the host, and its port.
 func (k kind) Copy(o *unstructured.Unstructured, route activities.Route, percent int) error {
-	rules, entries := rulesOf(o, route)
+	rules, entries := split.Leading(kind{}, o, route)
 	for i, rule := range rules {
 		if k.copies(rule, route) {
 			delete(rule, fieldMirror)

@@ -94,14 +94,9 @@ func withoutDoors(o *unstructured.Unstructured) []any {
 // candidate behind them.
 func doors(o *unstructured.Unstructured, route activities.Route) []any {
 	var out []any
-	for _, r := range (kind{}).Rules(o) {
-		entries := split.Entries(r.In, r.Key)
-		at := slices.IndexFunc(entries, func(e map[string]any) bool { return kind{}.Backend(e, route.Namespace) == route.Stable })
-		if at < 0 {
-			continue
-		}
-		rule := runtime.DeepCopyJSON(r.In)
-		candidate := runtime.DeepCopyJSON(entries[at])
+	leading, entries := split.Leading(kind{}, o, route)
+	for i, found := range leading {
+		rule, candidate := runtime.DeepCopyJSON(found), runtime.DeepCopyJSON(entries[i])
 		kind{}.Rename(candidate, route.Candidate)
 		delete(candidate, "weight")
 		rule["name"] = fmt.Sprintf("%s%d", doorName, len(out))

@@ -4,6 +4,7 @@ package split
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -86,6 +87,19 @@ func Entries(in map[string]any, path ...string) []map[string]any {
 		}
 	}
 	return out
+}
+
+// Leading are the rules of an object that send to the root Service, each with its first entry that does. Neither is a
+// copy.
+func Leading(k Kind, o *unstructured.Unstructured, route activities.Route) (rules, entries []map[string]any) {
+	for _, r := range k.Rules(o) {
+		all := r.entries()
+		at := slices.IndexFunc(all, func(e map[string]any) bool { return k.Backend(e, route.Namespace) == route.Stable })
+		if at >= 0 {
+			rules, entries = append(rules, r.In), append(entries, all[at])
+		}
+	}
+	return rules, entries
 }
 
 func (r Rule) entries() []map[string]any { return Entries(r.In, r.Key) }
