@@ -5,7 +5,7 @@ export GOTOOLCHAIN ?= local
 export GOWORK = off
 # Everything is compiled in one way, so that what one target has compiled serves the next one too; the race
 # detector alone needs cgo. What is set already stays, wherever it is set.
-export GOFLAGS := $(strip $(shell go env GOFLAGS) -trimpath)
+export GOFLAGS := $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath
 export CGO_ENABLED = 0
 
 GO_BUILD = go build -ldflags='-s -w'

@@ -86,11 +86,7 @@ func blameless(r *report) {
 			w.rate = rate
 			all := each(n, func(j int) []ending { return w.begin(100+10*i+k, j).scheduled(analysis(), true, 100) })
 			for rule := range worst {
-				one := make([]ending, n)
-				for j := range all {
-					one[j] = all[j][rule]
-				}
-				s := sum(one, false)
+				s := row(all, rule)
 				worst[rule] = math.Max(worst[rule], s.Rolled)
 				if rule == 0 {
 					r.keep("blameless", fmt.Sprintf("%s, %g requests/s", tt.name, rate), s)
@@ -137,12 +133,12 @@ func detection(r *report) {
 				requests = latencyLimit(w.latency)
 			}
 			limit := requests / (rate * .05)
-			s := row(r, all, 0)
+			s := row(all, 0)
 			name := fmt.Sprintf("%s, %g requests/s", tt.name, rate)
 			r.keep("detection", name, s)
 			r.say("| %s | %g | %.0f | %.1f | %.0f | %.0f | %.1f | %.1f |", tt.name, rate, limit, 100*s.Rolled, s.Median, s.Ninety, s.Failed, s.Requests/requests)
 			for rule := range names() {
-				o := row(r, all, 1+rule)
+				o := row(all, 1+rule)
 				r.say(" %.0f, %.0f |", 100*o.Rolled, o.Median)
 			}
 			r.say("\n")
@@ -162,7 +158,8 @@ func detection(r *report) {
 	late(r)
 }
 
-func row(_ *report, all [][]ending, rule int) summary {
+// row sums up how the releases ended under one rule.
+func row(all [][]ending, rule int) summary {
 	one := make([]ending, len(all))
 	for j := range all {
 		one[j] = all[j][rule]
@@ -187,7 +184,7 @@ func late(r *report) {
 	for k, rate := range []float64{50, 500} {
 		w := world{rate: rate, errors: .001, times: 5, onset: 2100}
 		all := each(n, func(j int) []ending { return w.begin(600+k, j).scheduled(analysis(), true, 100) })
-		s := row(r, all, 0)
+		s := row(all, 0)
 		before := 0.
 		for _, e := range all {
 			if e[0].rolled && e[0].at < w.onset {

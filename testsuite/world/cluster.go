@@ -109,10 +109,8 @@ func (w *World) DeployCandidate(_ context.Context, in activities.DeployCandidate
 	if has == want {
 		return nil
 	}
-	if exists && has.Image != in.Image && has.Size > 0 {
-		if w.needed(in.Tracks.Candidate) {
-			w.violate("%s overwritten before the bake was over", in.Tracks.Candidate)
-		}
+	if exists && has.Image != in.Image && has.Size > 0 && w.needed(in.Tracks.Candidate) {
+		w.violate("%s overwritten before the bake was over", in.Tracks.Candidate)
 	}
 	if in.Safe != nil {
 		w.safe, w.fences["the record"] = in.Safe, in.Fence
