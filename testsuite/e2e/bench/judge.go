@@ -18,7 +18,7 @@ const incidents = 3
 
 // tenTimes releases candidates that fail 1 % of their requests where stable fails 0.1 %.
 func tenTimes(ctx context.Context, s *stage.Stage) ([]Figure, error) {
-	const usual = .001
+	const usual, failures = .001, 80
 	shop, err := s.OpenShop(ctx, stage.ShopOptions{
 		Namespace: "judge", Rate: 200, Replicas: 4, Env: map[string]string{"ERROR_RATE": fmt.Sprint(usual)},
 	})
@@ -26,7 +26,9 @@ func tenTimes(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 		return nil, err
 	}
 	defer shop.Close()
-	if err := past(ctx, shop); err != nil {
+	seeding, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	if err := shop.GivePast(seeding, failures); err != nil {
 		return nil, err
 	}
 	plan := stage.Quick{Steps: stage.Holding("3m", 10, 50), Preset: "app", Errors: "tolerate: 1.25x", Patience: "3m"}
@@ -51,35 +53,6 @@ func tenTimes(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 		{"1 % errors beside 0.1 %: not caught, of 5", float64(missed), 0, "releases"},
 		{"failed requests above the baseline, median of them", above[runs/2], 40, "requests"},
 	}, nil
-}
-
-// past gives stable a history of failures, and waits until its own rate is back.
-func past(ctx context.Context, shop *stage.Shop) error {
-	const failures = 80
-	if err := shop.Incident(stage.Faults{ErrorRate: .02}); err != nil {
-		return err
-	}
-	began := time.Now()
-	err := await(ctx, func(context.Context) error {
-		if n := load.Summarize(since(shop, began)).Failed; n < failures {
-			return fmt.Errorf("stable has failed %d times, not %d", n, failures)
-		}
-		return nil
-	})
-	if err := errors.Join(err, shop.Recover()); err != nil {
-		return err
-	}
-	return await(ctx, func(context.Context) error {
-		last := since(shop, time.Now().Add(-3*time.Second))
-		if len(last) < 100 || load.Summarize(last).Failed > len(last)/100 {
-			return errors.New("stable's own rate is not back yet")
-		}
-		return nil
-	})
-}
-
-func since(shop *stage.Shop, t time.Time) []load.Result {
-	return slices.DeleteFunc(shop.Results(), func(r load.Result) bool { return r.At.Before(t) })
 }
 
 // undone is how a release command ends whose release was taken back.

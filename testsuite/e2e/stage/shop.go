@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -232,6 +233,36 @@ func (p *Shop) Cut() []load.Result {
 
 // Results are the requests since the last cut that have ended so far.
 func (p *Shop) Results() []load.Result { return p.load.Results() }
+
+// Since are those that began at or after a moment.
+func (p *Shop) Since(t time.Time) []load.Result {
+	return slices.DeleteFunc(p.Results(), func(r load.Result) bool { return r.At.Before(t) })
+}
+
+// GivePast gives the pods a history in which they have failed so many requests, and returns when their own rate is
+// back, which is at most 1 %.
+func (p *Shop) GivePast(ctx context.Context, failures int) error {
+	if err := p.Incident(Faults{ErrorRate: .02}); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := Await(ctx, func(context.Context) error {
+		if n := load.Summarize(p.Since(began)).Failed; n < failures {
+			return fmt.Errorf("the shop has failed %d times, not %d", n, failures)
+		}
+		return nil
+	})
+	if err := errors.Join(err, p.Recover()); err != nil {
+		return err
+	}
+	return Await(ctx, func(context.Context) error {
+		last := p.Since(time.Now().Add(-3 * time.Second))
+		if len(last) <= 100 || load.Summarize(last).Failed > len(last)/100 {
+			return errors.New("the shop's own rate is not back yet")
+		}
+		return nil
+	})
+}
 
 // Close stops the load and the observer; the objects stay.
 func (p *Shop) Close() {

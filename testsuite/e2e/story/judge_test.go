@@ -3,9 +3,9 @@
 package story_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
-	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
 )
 
 // runs is how often a release is caught.
@@ -24,42 +23,12 @@ func byPods(hold string, weights ...int) stage.Quick {
 	return stage.Quick{Steps: stage.Holding(hold, weights...), Preset: "app", Errors: "tolerate: 1.25x", Patience: "3m"}
 }
 
-// seed gives the shop a past in which each pod has failed some requests, and waits until stable's own rate is back.
-func seed(t *testing.T, shop *stage.Shop, failures int) {
-	t.Helper()
-	require.NoError(t, shop.Incident(stage.Faults{ErrorRate: 0.02}))
-	began := time.Now()
-	await(t, "stable has a past", func() bool { return load.Summarize(since(shop, began)).Failed >= failures })
-	require.NoError(t, shop.Recover())
-	await(t, "and its own rate again", func() bool {
-		last := since(shop, time.Now().Add(-3*time.Second))
-		return len(last) > 100 && load.Summarize(last).Failed <= len(last)/100
-	})
-}
-
-func since(shop *stage.Shop, t time.Time) []load.Result {
-	return slices.DeleteFunc(shop.Results(), func(r load.Result) bool { return r.At.Before(t) })
-}
-
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(2 * time.Minute)
-	defer deadline.Stop()
-	look := time.NewTicker(200 * time.Millisecond)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-look.C:
-		case <-deadline.C:
-			require.FailNow(t, what)
-		}
-	}
-}
-
 func TestTenTimesAsManyFailuresOfAFewAreCaughtAtTheFirstWeight(t *testing.T) {
 	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "judge", Rate: 200, Replicas: 4, Env: map[string]string{"ERROR_RATE": "0.001"}})
-	seed(t, shop, 80)
+	seeding, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	require.NoError(t, shop.GivePast(seeding, 80))
 	before := snapshot(t, shop)
 	for n := range *runs {
 		r := begin(t, shop, byPods("3m", 10, 50), image(t, fmt.Sprintf("v%d", n+2), "ERROR_RATE", "0.01"))
