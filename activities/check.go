@@ -41,11 +41,13 @@ type Request struct {
 	Body string
 }
 
-// Answer is what came back. A request that got none is an error instead.
+// Answer is what came back. A request that got none is an error instead, and then only Took is set.
 type Answer struct {
 	Status int
 	// Body is its first 64 KiB.
 	Body string
+	// Took is the time from the request to its whole answer, by the clock of who sent it.
+	Took time.Duration
 }
 
 // Prober sends requests. It follows no redirect and gives up on its own.
@@ -106,16 +108,14 @@ func (a *Checks) ApplyLoad(ctx context.Context, in ApplyLoadIn) (Checked, error)
 
 // send asks once; what failed has a reason.
 func (a *Checks) send(ctx context.Context, l plan.LoadTest) (time.Duration, string) {
-	began := a.Clock.Now()
 	answer, err := a.Prober.Get(ctx, Request{URL: l.URL, Headers: l.Headers})
-	took := a.Clock.Now().Sub(began)
 	switch {
 	case err != nil:
-		return took, err.Error()
+		return answer.Took, err.Error()
 	case answer.Status >= 500:
-		return took, fmt.Sprintf("status %d", answer.Status)
+		return answer.Took, fmt.Sprintf("status %d", answer.Status)
 	}
-	return took, ""
+	return answer.Took, ""
 }
 
 // tally is how the requests of a load went.

@@ -61,16 +61,18 @@ func (p *Prober) send(ctx context.Context, method string, r activities.Request) 
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
+	began := time.Now()
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return activities.Answer{}, fmt.Errorf("send request: %w", err)
+		return activities.Answer{Took: time.Since(began)}, fmt.Errorf("send request: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	took := time.Since(began)
 	if err != nil {
-		return activities.Answer{}, fmt.Errorf("read answer of %s: %w", r.URL, err)
+		return activities.Answer{Took: took}, fmt.Errorf("read answer of %s: %w", r.URL, err)
 	}
 	// What is left is drained, so that the connection can be used again.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody))
-	return activities.Answer{Status: resp.StatusCode, Body: string(body)}, nil
+	return activities.Answer{Status: resp.StatusCode, Body: string(body), Took: took}, nil
 }
