@@ -16,6 +16,7 @@ import (
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"k8s.io/client-go/dynamic"
@@ -164,6 +165,7 @@ func (w *wired) options() worker.Options {
 		StickyScheduleToStartTimeout: 500 * time.Millisecond,
 		WorkerStopTimeout:            5 * time.Second,
 		OnFatalError:                 func(err error) { w.fatal <- err },
+		Interceptors:                 []interceptor.WorkerInterceptor{&signs{}},
 	}
 }
 
@@ -223,6 +225,7 @@ func kubeconfig(c config) (*rest.Config, error) {
 	}
 	config.QPS, config.Burst, config.UserAgent = c.KubeQPS, c.KubeBurst, program
 	config.Wrap(named)
+	config.Wrap(heard)
 	config.Timeout = decide.Request // an undo counts on it
 	if _, err := os.Stat(c.Kubeconfig); c.Kubeconfig != "" && err != nil {
 		return nil, fmt.Errorf("find a cluster: %w", err)

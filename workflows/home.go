@@ -55,7 +55,7 @@ func (r *release) moveHome(ctx workflow.Context) error {
 	if err := r.drain(ctx); err != nil {
 		return err
 	}
-	return do(ctx, undoing(), "Retire "+t.Candidate, cluster.RetireTrack, activities.RetireTrackIn{
+	return do(ctx, retiring(), "Retire "+t.Candidate, cluster.RetireTrack, activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: t.Candidate, Target: r.in.Plan.Spec.Target, Config: r.config(),
 		Was: r.in.Image, Heir: r.heir(t.Stable, t.StableSelector),
 		DeleteDeployment: true, DeleteService: t.CandidateService, Finish: r.finished(ctx, activities.EndPromoted),

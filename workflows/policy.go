@@ -61,6 +61,13 @@ func undoing() policy {
 	return policy{StartToCloseTimeout: 5 * time.Second, ScheduleToCloseTimeout: 30 * time.Minute, RetryPolicy: attempts()}
 }
 
+// retiring takes a track out of service, which needs up to twenty calls of an API server that may be slow.
+func retiring() policy {
+	p := undoing()
+	p.StartToCloseTimeout = 20 * time.Second
+	return p
+}
+
 // restoring waits until what is taken back is really back, with the patience of an undo.
 func restoring(within time.Duration) policy {
 	p := waiting(within)

@@ -160,5 +160,5 @@ func (r *release) removeCandidate(ctx workflow.Context) error {
 	if !r.tracks.CandidateServiceExists {
 		in.DeleteService = r.tracks.CandidateService
 	}
-	return do(ctx, undoing(), "Retire "+r.tracks.Candidate, cluster.RetireTrack, in)
+	return do(ctx, retiring(), "Retire "+r.tracks.Candidate, cluster.RetireTrack, in)
 }

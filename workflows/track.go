@@ -267,7 +267,7 @@ func (r *release) retire(ctx workflow.Context) error {
 	}
 	r.at(ctx, moment{next: "scale " + r.tracks.Stable + " to zero"})
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	return do(ctx, undoing(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
+	return do(ctx, retiring(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{
 		Write: r.write(), Namespace: r.status.Namespace, Deployment: r.tracks.Stable, Target: r.in.Plan.Spec.Target, Config: r.config(),
 		Was: r.tracks.StableImage, Heir: r.heir(r.tracks.Candidate, r.tracks.CandidateSelector),
 		Finish: r.finished(ctx, activities.EndPromoted),

@@ -175,17 +175,22 @@ type outboundActivity struct {
 // RecordHeartbeat implements interceptor.ActivityOutboundInterceptor.
 func (o *outboundActivity) RecordHeartbeat(_ context.Context, details ...any) {
 	a := o.attempt
-	if a.gone() || a.cancelled {
-		a.cancel()
-		return
-	}
-	a.beat = o.server.now()
-	if len(details) == 0 {
+	if !o.server.heard(a) || len(details) == 0 {
 		return
 	}
 	if p, err := converter.GetDefaultDataConverter().ToPayloads(details...); err == nil {
 		a.details = p
 	}
+}
+
+// heard takes a sign of life of an attempt, unless it is wanted no longer: then it learns that.
+func (s *server) heard(a *attempt) bool {
+	if a.gone() || a.cancelled {
+		a.cancel()
+		return false
+	}
+	a.beat = s.now()
+	return true
 }
 
 // HasHeartbeatDetails implements interceptor.ActivityOutboundInterceptor.

@@ -78,6 +78,9 @@ func through[T any](ctx context.Context, s *site, d deed, do func() (T, error)) 
 	if err := s.weather(a, d, func() { _, _ = carry(s, a, d, do) }); err != nil {
 		return none, err
 	}
+	if a.options.HeartbeatTimeout > 0 {
+		defer s.heard(a) // the worker takes any answer as a sign of life
+	}
 	return carry(s, a, d, do)
 }
 
@@ -96,11 +99,11 @@ func (s *site) lateness(a *attempt, d deed, f Fault) time.Duration {
 	if !d.creates {
 		return f.For
 	}
-	end := a.options.StartToCloseTimeout
+	end := a.began.Add(a.options.StartToCloseTimeout)
 	if h := a.options.HeartbeatTimeout; h > 0 {
-		end = h
+		end = a.beat.Add(h)
 	}
-	return end - s.now().Sub(a.began) + min(f.For, commitWithin)
+	return end.Sub(s.now()) + min(f.For, commitWithin)
 }
 
 // arrive lets a call have its effect that was sent long ago.

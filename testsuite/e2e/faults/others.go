@@ -71,7 +71,7 @@ func weathers(w Way) []Case {
 		{"conflicts", faultproxy.Rule{Match: updates, Share: 0.5, Fault: faultproxy.Fault{Status: http.StatusConflict}}},
 		{"throttled", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}}},
 		{"errors", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}}},
-		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 100 * time.Millisecond}}},
+		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 300 * time.Millisecond}}},
 		{"now-and-then-dead-slow", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Delay: 6 * time.Second}}},
 		{"answers-lost", faultproxy.Rule{Match: writes, Share: 0.5, Fault: faultproxy.Fault{Cut: faultproxy.AfterEffect}}},
 		{"connections-cut", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}},
