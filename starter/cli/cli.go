@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,7 +87,7 @@ func Run(ctx context.Context, t Terminal, args []string) int {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "slipway", Short: "Durable progressive delivery for Kubernetes",
+		Use: "slipway", Short: "Durable progressive delivery for Kubernetes", Version: built(),
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	var output string
@@ -143,6 +144,15 @@ func (a *app) schema() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// built is the version that this program was built from, as Go knows it.
+func built() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
 }
 
 // tell gives a release one command.
