@@ -108,9 +108,10 @@ e2e: build
 bench: build
 	bin/bench
 
-## bench-release: what users see of every strategy and every way back; up to 50 minutes
+## bench-release: what users see of every strategy and every way back; up to 50 minutes. WAY=rolling: some ways alone
+WAY ?=
 bench-release: build
-	bin/bench -releases
+	bin/bench -releases -way '$(WAY)'
 
 ## bench-judge: the judge on simulated releases, beside other tools' rules and the limit; up to 45 minutes
 bench-judge:

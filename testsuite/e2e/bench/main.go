@@ -39,6 +39,7 @@ func main() {
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
 	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
 	flag.BoolVar(&m.releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
+	flag.StringVar(&m.way, "way", "", "with -releases: only the ways whose names contain this, and nothing else")
 	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks and of clicks instead: 3 minutes")
 	flag.BoolVar(&m.clicks, "clicks", false, "measure a hundred approvals in Slack instead: 8 minutes")
 	flag.BoolVar(&m.analysis, "analysis", false, "measure the judge on real requests instead: 10 minutes")
@@ -53,11 +54,18 @@ func main() {
 }
 
 // measures are what is measured in place of the common figures.
-type measures struct{ releases, storm, clicks, analysis bool }
+type measures struct {
+	releases, storm, clicks, analysis bool
+
+	way string
+}
 
 // all are the measurements, and the name of their report.
 func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error), string) {
+	ways := func(ctx context.Context, s *stage.Stage) ([]Figure, error) { return ways(ctx, s, m.way) }
 	switch {
+	case m.releases && m.way != "":
+		return []func(context.Context, *stage.Stage) ([]Figure, error){ways}, "bench-release-way-report.json"
 	case m.releases:
 		return []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
 	case m.storm:
@@ -129,6 +137,11 @@ func begin(ctx context.Context, shop *stage.Shop, q stage.Quick, image string) (
 	if err != nil {
 		return nil, err
 	}
+	return beginBy(ctx, shop, plan, image), nil
+}
+
+// beginBy starts a release by a plan in a file.
+func beginBy(ctx context.Context, shop *stage.Shop, plan, image string) func() (stage.Said, error) {
 	type end struct {
 		said stage.Said
 		err  error
@@ -138,7 +151,7 @@ func begin(ctx context.Context, shop *stage.Shop, q stage.Quick, image string) (
 		said, err := shop.Stage.Slipway(ctx, "release", "-f", plan, "--image", image, "--wait")
 		ended <- end{said, err}
 	}()
-	return func() (stage.Said, error) { e := <-ended; return e.said, e.err }, nil
+	return func() (stage.Said, error) { e := <-ended; return e.said, e.err }
 }
 
 // patience bounds every wait.

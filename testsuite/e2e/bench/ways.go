@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
@@ -24,34 +25,58 @@ const (
 // way is one path of a release from its beginning to its end.
 type way struct {
 	name string
-	plan stage.Quick
+	// plan writes the plan by which a version is released.
+	plan func(shop *stage.Shop, version string) (string, error)
 	// back takes it back in the middle; nil lets it finish.
 	back func(context.Context, *stage.Shop) error
 	code int
+	// home is the command that brings the former version back once it has finished; nil: that is another way's.
+	home func(shop *stage.Shop, plan string) []string
 }
 
 // everyWay is each strategy forward, and back from where most users are on the candidate.
 func everyWay() []way {
-	canary, blueGreen := stage.Quick{Steps: stage.Holding("2s", 10, 50)}, stage.Quick{BlueGreen: " "}
-	canaryBack, blueGreenBack, selectorBack := canary, blueGreen, stage.Quick{BlueGreen: " ", Selector: true}
-	canaryBack.Steps = stage.Holding("5m", 50)
+	canary, pods, blueGreen := stage.Quick{Steps: stage.Holding("2s", 10, 50)}, stage.Quick{Replicas: true, Steps: stage.Holding("2s", 50)}, stage.Quick{BlueGreen: " "}
+	canaryBack, podsBack, blueGreenBack, selectorBack := canary, pods, blueGreen, stage.Quick{BlueGreen: " ", Selector: true}
+	canaryBack.Steps, podsBack.Steps = stage.Holding("5m", 50), stage.Holding("5m", 50)
 	blueGreenBack.Bake, selectorBack.Bake = "5m", "5m"
 	return []way{
-		{name: "canary, promoted", plan: canary},
-		{name: "canary, aborted at 50 %", plan: canaryBack, back: abortAt(50), code: 2},
-		{name: "blue-green, promoted", plan: blueGreen},
-		{name: "blue-green, switched back", plan: blueGreenBack, back: abortAt(100), code: 2},
-		{name: "blue-green without a router, promoted", plan: stage.Quick{BlueGreen: " ", Selector: true}},
-		{name: "blue-green without a router, switched back", plan: selectorBack, back: abortInBake, code: 2},
+		{name: "canary, promoted", plan: by(canary), home: rollback},
+		{name: "canary, aborted at 50 %", plan: by(canaryBack), back: abortAt(50), code: 2},
+		{name: "canary by pods, promoted", plan: by(pods)},
+		{name: "canary by pods, aborted at half of them", plan: by(podsBack), back: abortOnceAnswered, code: 2},
+		{name: "blue-green, promoted", plan: by(blueGreen), home: rollback},
+		{name: "blue-green, switched back", plan: by(blueGreenBack), back: abortAt(100), code: 2},
+		{name: "blue-green without a router, promoted", plan: by(stage.Quick{BlueGreen: " ", Selector: true}), home: rollback},
+		{name: "blue-green without a router, switched back", plan: by(selectorBack), back: abortOnceAnswered, code: 2},
+		{name: "rolling, promoted", plan: rolling, home: undo},
+		{name: "rolling, aborted in its first batch", plan: rolling, back: abortOnceAnswered, code: 2},
 	}
 }
 
-// ways sends users through every way, and a rollback after it, and counts the requests that failed and the
-// pods that were made.
-func ways(ctx context.Context, s *stage.Stage) ([]Figure, error) {
+func by(q stage.Quick) func(*stage.Shop, string) (string, error) {
+	return func(shop *stage.Shop, _ string) (string, error) { return shop.Plan(q) }
+}
+
+func rolling(shop *stage.Shop, version string) (string, error) {
+	return shop.RollingPlan(version, "30s")
+}
+
+func rollback(shop *stage.Shop, _ string) []string {
+	return []string{"rollback", shop.Lane(), "--wait"}
+}
+
+func undo(_ *stage.Shop, plan string) []string { return []string{"undo", "-f", plan, "--wait"} }
+
+// ways sends users through every way whose name contains a text, and back after it, and counts the requests that
+// failed and the pods that were made.
+func ways(ctx context.Context, s *stage.Stage, named string) ([]Figure, error) {
 	var out []Figure
 	slowest := float64(gatewayRate + serviceRate)
 	for i, w := range everyWay() {
+		if !strings.Contains(w.name, named) {
+			continue
+		}
 		shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: fmt.Sprintf("way-%d", i), Rate: gatewayRate, NewConnections: true})
 		if err != nil {
 			return nil, err
@@ -67,9 +92,10 @@ func ways(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 		slowest = min(slowest, total.rate)
 		out = append(out, Figure{w.name + ", failed requests in 5 runs", float64(total.failed), 0, "requests"})
 		if w.back == nil {
-			out = append(out,
-				Figure{"rollback after it, failed requests in 5 runs", float64(total.failedBack), 0, "requests"},
-				Figure{"pods made beyond the candidate's size", float64(total.pods), 0, "pods"})
+			out = append(out, Figure{"pods made for it beyond the candidate's size", float64(total.pods), 0, "pods"})
+		}
+		if w.home != nil {
+			out = append(out, Figure{"way back after it, failed requests in 5 runs", float64(total.failedBack), 0, "requests"})
 		}
 	}
 	return append(out, Figure{"requests per second that were missing to 300", max(0, least-slowest), 0, "requests/s"}), nil
@@ -82,9 +108,14 @@ type tally struct {
 	rate float64
 }
 
-// run goes one way, and back again where it ended promoted.
+// run goes one way, and back again where that belongs to it.
 func (t *tally) run(ctx context.Context, shop *stage.Shop, w way, n int) error {
-	image, err := shop.Stage.PutImage(fmt.Sprintf("v%d", n+2), nil)
+	version := fmt.Sprintf("v%d", n+2)
+	image, err := shop.Stage.PutImage(version, nil)
+	if err != nil {
+		return err
+	}
+	plan, err := w.plan(shop, version)
 	if err != nil {
 		return err
 	}
@@ -92,20 +123,23 @@ func (t *tally) run(ctx context.Context, shop *stage.Shop, w way, n int) error {
 	if err != nil {
 		return err
 	}
-	failed, err := t.users(ctx, shop, func() error { return w.take(ctx, shop, image) })
+	failed, err := t.users(ctx, shop, func() error { return w.take(ctx, shop, plan, image) })
+	t.failed += failed
+	made := pods.Stop()
 	if err != nil {
 		return err
 	}
-	t.failed += failed
-	made := pods.Stop()
-	if w.back != nil {
+	if w.back == nil {
+		t.pods += made - candidates
+	}
+	if w.home == nil {
 		return nil
 	}
-	t.pods += made - candidates
 	failed, err = t.users(ctx, shop, func() error {
-		said, err := shop.Stage.Slipway(ctx, "rollback", shop.Lane(), "--wait")
+		command := w.home(shop, plan)
+		said, err := shop.Stage.Slipway(ctx, command...)
 		if err != nil || said.Code != 0 {
-			return fmt.Errorf("rollback: %w: %+v", err, said)
+			return fmt.Errorf("%s: %w: %+v", command[0], err, said)
 		}
 		return nil
 	})
@@ -138,11 +172,8 @@ func (t *tally) users(ctx context.Context, shop *stage.Shop, while func() error)
 }
 
 // take releases, takes it back where the way says so, and waits for the end.
-func (w way) take(ctx context.Context, shop *stage.Shop, image string) error {
-	end, err := begin(ctx, shop, w.plan, image)
-	if err != nil {
-		return err
-	}
+func (w way) take(ctx context.Context, shop *stage.Shop, plan, image string) error {
+	end := beginBy(ctx, shop, plan, image)
 	if w.back != nil {
 		if err := w.back(ctx, shop); err != nil {
 			return err
@@ -172,25 +203,18 @@ func abortAt(share int) func(context.Context, *stage.Shop) error {
 	}
 }
 
-// abortInBake aborts once the candidate answers a caller.
-func abortInBake(ctx context.Context, shop *stage.Shop) error {
-	err := await(ctx, func(ctx context.Context) error {
-		return answeredBy(shop, func(version string) bool { return version != "v1" })
+// abortOnceAnswered aborts once the candidate answers a caller.
+func abortOnceAnswered(ctx context.Context, shop *stage.Shop) error {
+	err := await(ctx, func(context.Context) error {
+		if slices.ContainsFunc(shop.Results(), func(r load.Result) bool { return r.Version != "" && r.Version != "v1" }) {
+			return nil
+		}
+		return errors.New("no such answer yet")
 	})
 	if err != nil {
 		return err
 	}
 	return tell(ctx, shop, "abort")
-}
-
-// answeredBy looks for an answer of a version among the newest.
-func answeredBy(shop *stage.Shop, wanted func(string) bool) error {
-	for _, r := range shop.Results() {
-		if r.Version != "" && wanted(r.Version) {
-			return nil
-		}
-	}
-	return errors.New("no such answer yet")
 }
 
 func tell(ctx context.Context, shop *stage.Shop, command string) error {
