@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,11 +28,15 @@ func (b Builder) copyCRDs(ctx context.Context, p Part, program string) error {
 // Take copies the definitions into a new directory, from the version of their module that the module in dir
 // requires.
 func (c CRDs) Take(ctx context.Context, dir, to string) error {
-	module, err := goCommand(ctx, dir, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", c.Module)
+	text, err := goCommand(ctx, dir, "mod", "download", "-json", c.Module) // nothing else may have needed it yet
 	if err != nil {
 		return fmt.Errorf("find CRDs in %s: %w", c.Module, err)
 	}
-	return takeCRDs(filepath.Join(strings.TrimSpace(module), filepath.FromSlash(c.Path)), to)
+	var module struct{ Dir string }
+	if err := json.Unmarshal([]byte(text), &module); err != nil {
+		return fmt.Errorf("find CRDs in %s: %w", c.Module, err)
+	}
+	return takeCRDs(filepath.Join(module.Dir, filepath.FromSlash(c.Path)), to)
 }
 
 // takeCRDs copies a directory, or the documents of a file each into a file of its own. It may be killed at any
