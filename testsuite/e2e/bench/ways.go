@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
 )
@@ -30,6 +31,8 @@ type way struct {
 	// back takes it back in the middle; nil lets it finish.
 	back func(context.Context, *stage.Shop) error
 	code int
+	// shared: the pods carry the label by which one Service selects both tracks.
+	shared bool
 	// home is the command that brings the former version back once it has finished; nil: that is another way's.
 	home func(shop *stage.Shop, plan string) []string
 }
@@ -43,8 +46,8 @@ func everyWay() []way {
 	return []way{
 		{name: "canary, promoted", plan: by(canary), home: rollback},
 		{name: "canary, aborted at 50 %", plan: by(canaryBack), back: abortAt(50), code: 2},
-		{name: "canary by pods, promoted", plan: by(pods)},
-		{name: "canary by pods, aborted at half of them", plan: by(podsBack), back: abortOnceAnswered, code: 2},
+		{name: "canary by pods, promoted", plan: by(pods), shared: true},
+		{name: "canary by pods, aborted at half of them", plan: by(podsBack), back: abortOnceAnswered, code: 2, shared: true},
 		{name: "blue-green, promoted", plan: by(blueGreen), home: rollback},
 		{name: "blue-green, switched back", plan: by(blueGreenBack), back: abortAt(100), code: 2},
 		{name: "blue-green without a router, promoted", plan: by(stage.Quick{BlueGreen: " ", Selector: true}), home: rollback},
@@ -77,7 +80,11 @@ func ways(ctx context.Context, s *stage.Stage, named string) ([]Figure, error) {
 		if !strings.Contains(w.name, named) {
 			continue
 		}
-		shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: fmt.Sprintf("way-%d", i), Rate: gatewayRate, NewConnections: true})
+		o := stage.ShopOptions{Namespace: fmt.Sprintf("way-%d", i), Rate: gatewayRate, NewConnections: true}
+		if w.shared {
+			o.Labels = map[string]string{cluster.LabelService: o.Namespace}
+		}
+		shop, err := s.OpenShop(ctx, o)
 		if err != nil {
 			return nil, err
 		}
