@@ -45,7 +45,8 @@ FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./sta
 	./starter/server/access:FuzzVerify ./starter/server/access:FuzzClaims ./starter/server/api/body:FuzzRead \
 	./starter/server/slack/payload:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack/payload:FuzzAPayloadIsReadOrRefused \
 	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
-	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked
+	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked \
+	./workflows/plan/rule:FuzzConditionsThatAreAcceptedAreAnswered
 FUZZ_SLOW = ./starter/server:FuzzStart
 FUZZTIME ?= 60s
 

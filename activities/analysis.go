@@ -10,6 +10,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/decide/opinion"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -147,6 +148,7 @@ func goOn(ctx context.Context, p *judge.Settings, in WatchIn) watch {
 func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) {
 	began := in.watch()
 	p := began.Settings()
+	rules := opinion.Read(p.Rules())
 	w := goOn(ctx, &p, in)
 	record := account{recorder: a.Recorder, release: in.ReleaseID}
 	take := func(r Reading) {
@@ -159,6 +161,11 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 			}
 			w.State.Add(&p, t)
 			record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)
+			if sight, due := w.State.See(&p); due {
+				said := judge.Rulings{At: w.State.At, Sight: sight, All: rules.Ask(sight)}
+				w.State.Rule(&p, said)
+				record.add(ctx, a.Clock.Now(), judge.Entry{Rules: &said})
+			}
 		}
 	}
 	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {

@@ -27,6 +27,7 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/decide/opinion"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -173,7 +174,7 @@ func TestTheRecordOfAWatchIsJudgedAgainToTheSameVerdict(t *testing.T) {
 		require.Equal(t, in.ReleaseID, e.Release)
 		entries = append(entries, e)
 	}
-	again, err := judge.Replay(entries, func(*plan.Analysis) error { return nil })
+	again, err := judge.Replay(entries, func(*plan.Analysis) error { return nil }, opinion.Read)
 	require.NoError(t, err)
 	require.Len(t, again, 1)
 	require.Empty(t, cmp.Diff(watched.Verdict, again[0].Now))
@@ -182,7 +183,7 @@ func TestTheRecordOfAWatchIsJudgedAgainToTheSameVerdict(t *testing.T) {
 	lenient, err := judge.Replay(entries, func(a *plan.Analysis) error {
 		a.Errors.SLO, a.Errors.Tolerate, a.Errors.Unacceptable = new(90.), 100, 100
 		return nil
-	})
+	}, opinion.Read)
 	require.NoError(t, err)
 	require.NotEqual(t, decide.Fail, lenient[0].Now.Outcome)
 }
@@ -327,7 +328,7 @@ func TestACandidateThatIsKilledForWantOfMemoryIsTakenBack(t *testing.T) {
 	require.Contains(t, lenient.Now.Reason, "In dry run, deciding nothing: would have rolled back, since candidate was killed once")
 }
 
-func replayed(t *testing.T, file string, change func(*plan.Analysis) error) judge.Replayed {
+func recorded(t *testing.T, file string) []judge.Entry {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -337,7 +338,12 @@ func replayed(t *testing.T, file string, change func(*plan.Analysis) error) judg
 		require.NoError(t, json.Unmarshal([]byte(line), &e))
 		entries = append(entries, e)
 	}
-	out, err := judge.Replay(entries, change)
+	return entries
+}
+
+func replayed(t *testing.T, file string, change func(*plan.Analysis) error) judge.Replayed {
+	t.Helper()
+	out, err := judge.Replay(recorded(t, file), change, opinion.Read)
 	require.NoError(t, err)
 	require.Len(t, out, 1)
 	return out[0]
@@ -407,4 +413,104 @@ func TestAnotherSystemCanTakeACandidateBack(t *testing.T) {
 	require.Equal(t, 7, system.asked, "once a minute")
 	again := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(*plan.Analysis) error { return nil })
 	require.Empty(t, cmp.Diff(got.Verdict, again.Now))
+}
+
+// ruled is a watch by one rule, with failures in dry run.
+func (b *bench) ruled(t *testing.T, r plan.Rule) (activities.WatchIn, string) {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	_, in := b.guarded()
+	in.Analysis.Errors.DryRun = true
+	r.Name = "mine"
+	in.Analysis.Guards.Rules = []plan.Rule{r}
+	return in, filepath.Join(dir, in.ReleaseID+".jsonl")
+}
+
+func TestARuleOfThePlanDecidesAndItsRecordSaysWhatItSaw(t *testing.T) {
+	const bad, never = "candidate.failed > 20 && candidate.failedShare > 3.0 * stable.failedShare", "candidate.failed > 1e9"
+	for name, c := range map[string]struct {
+		rule plan.Rule
+		want decide.Outcome
+		ends time.Duration
+		says string
+	}{
+		"met in two ticks":  {plan.Rule{When: bad}, decide.Fail, 6 * time.Minute, "rule mine is met: " + bad + " (candidate.failed = "},
+		"met in four ticks": {plan.Rule{When: bad, For: 4}, decide.Fail, 7 * time.Minute, "4 ticks in a row"},
+		"to hold":           {plan.Rule{When: bad, Then: plan.ThenHold}, decide.Unknown, 20 * time.Minute, "rule mine is met"},
+		"in dry run":        {plan.Rule{When: bad, DryRun: true}, decide.Pass, 10 * time.Minute, "would have rolled back, since rule mine is met"},
+		"never met":         {plan.Rule{When: never}, decide.Pass, 10 * time.Minute, "No metric decides"},
+		"no answer":         {plan.Rule{When: "candidate.failed / stable.failed > 3"}, decide.Unknown, 20 * time.Minute, "rule mine could not be answered for "},
+		"about the pods":    {plan.Rule{When: "candidate.pods + stable.pods == 6.0 && step.seconds > 300"}, decide.Fail, 6 * time.Minute, "(candidate.pods = 3, stable.pods = 3, step.seconds = 360)"},
+		"of a later version": {
+			plan.Rule{When: "candidate.colour > 1"}, decide.Unknown, 20 * time.Minute, "rule mine could not be answered for ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			b.half(t)
+			b.world.BadFrom = 5 * time.Minute
+			in, file := b.ruled(t, c.rule)
+			got := b.watched(t, in)
+			require.Equal(t, c.want, got.Verdict.Outcome, got.Verdict.Reason)
+			require.Contains(t, got.Verdict.Reason, c.says)
+			require.Equal(t, c.ends, b.world.Elapsed())
+
+			again := replayed(t, file, func(*plan.Analysis) error { return nil })
+			require.Empty(t, cmp.Diff(got.Verdict, again.Now), "the record has what the rule said")
+			other := replayed(t, file, func(a *plan.Analysis) error {
+				a.Guards = &plan.Guards{Rules: []plan.Rule{{Name: "other", When: "candidate.requests > 0", For: 1}}}
+				return nil
+			})
+			require.Equal(t, decide.Fail, other.Now.Outcome, "another rule is asked about what was seen")
+			require.Contains(t, other.Now.Reason, "rule other is met")
+			require.Less(t, other.Ticks, 6, "at the first tick after the warm-up")
+		})
+	}
+}
+
+func TestTheRecordHasWhatARuleSaw(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	in, file := b.ruled(t, plan.Rule{When: "candidate.requests < 1"})
+	b.watched(t, in)
+	n := 0
+	for _, e := range recorded(t, file) {
+		if e.Rules == nil {
+			continue
+		}
+		n++
+		require.Equal(t, time.Duration(n+2)*30*time.Second, e.Rules.At.Sub(at(0)))
+		require.Equal(t, []judge.Ruling{{Saw: "candidate.requests = " + strings.TrimPrefix(e.Rules.All[0].Saw, "candidate.requests = ")}}, e.Rules.All)
+		require.InDelta(t, float64(n*30*25), e.Rules.Sight.Known["candidate.requests"], 1)
+		require.Contains(t, e.Rules.Sight.Unknown["candidate.flaps"], "its guard is not in the plan")
+	}
+	require.Equal(t, 18, n, "one for each tick after the warm-up")
+}
+
+func TestAWatchByARuleGoesOnWhereADeadWorkerWas(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	b.world.BadFrom = 5 * time.Minute
+	in, file := b.ruled(t, plan.Rule{When: "candidate.failed > 20", For: 4})
+	b.world.OnCall = func(op world.Op) {
+		if op == world.Measure && b.world.Calls(world.Measure) == 12 {
+			panic(errors.New("died"))
+		}
+	}
+	_, err := b.env.ExecuteActivity(b.watch.WatchTrack, in)
+	require.ErrorContains(t, err, "died")
+	var left map[string]any
+	require.NoError(t, b.beats[len(b.beats)-1].Get(&left))
+	b.world.OnCall = nil
+	b.env.SetHeartbeatDetails(left)
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, "4 ticks in a row")
+	require.Equal(t, 7*time.Minute, b.world.Elapsed(), "no tick was counted twice, and none was forgotten")
+	again, err := judge.Replay(recorded(t, file), func(*plan.Analysis) error { return nil }, opinion.Read)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(got.Verdict, again[len(again)-1].Now), "what both workers wrote counts once")
 }

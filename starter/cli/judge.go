@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipwayhq/slipway/starter/view"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/decide/opinion"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
@@ -33,8 +34,8 @@ func (a *app) replay() *cobra.Command {
 		Long: `Judge recorded releases again, with other limits.
 
 A record is a file that a worker has written into SLIPWAY_RECORD_DIR. Each watch in it is judged again, tick by tick, and
-shown beside the verdict that was given then. --set changes a field of spec.analysis, such as errors.tolerate=2x or
-falseAlarms=1; with many files it tells what would have been caught, and which good releases stopped. It judges
+shown beside the verdict that was given then. --set changes a field of spec.analysis, such as errors.tolerate=2x,
+falseAlarms=1 or guards.rules=[{"name":"mine","when":"candidate.failed > 20"}]; with many files it tells what would have been caught, and which good releases stopped. It judges
 what happened: a release that was rolled back has no ticks after that.`,
 		RunE: func(_ *cobra.Command, files []string) error {
 			var all []view.Record
@@ -70,7 +71,7 @@ func replay(file string, changes []string) (view.Record, error) {
 	if len(entries) > 0 {
 		out.Release = entries[0].Release
 	}
-	out.Watches, err = judge.Replay(entries, func(limits *plan.Analysis) error { return set(limits, changes) })
+	out.Watches, err = judge.Replay(entries, func(limits *plan.Analysis) error { return set(limits, changes) }, opinion.Read)
 	return out, err
 }
 
@@ -99,7 +100,7 @@ func lines(r io.Reader) ([]judge.Entry, error) {
 
 // set changes fields of the limits, as a plan would write them.
 func set(limits *plan.Analysis, changes []string) error {
-	text, err := json.Marshal(limits)
+	text, err := json.Marshal(limits.Complete())
 	if err != nil {
 		return fmt.Errorf("write limits: %w", err)
 	}
@@ -128,6 +129,11 @@ func set(limits *plan.Analysis, changes []string) error {
 	if err := d.Decode(&changed); err != nil {
 		return fmt.Errorf("--set %s: %w", strings.Join(changes, " "), err)
 	}
+	if changed.Guards != nil {
+		for i, r := range changed.Guards.Rules {
+			changed.Guards.Rules[i] = r.Complete()
+		}
+	}
 	var problems []error
 	for _, p := range changed.Validate() {
 		problems = append(problems, p)
@@ -136,7 +142,7 @@ func set(limits *plan.Analysis, changes []string) error {
 	return errors.Join(problems...)
 }
 
-// put sets one field of a tree, as a number where it is one.
+// put sets one field of a tree: as a number, a list and so on where it is one, else as text.
 func put(tree map[string]any, path []string, value string) error {
 	for _, name := range path[:len(path)-1] {
 		below, ok := tree[name].(map[string]any)
@@ -146,9 +152,9 @@ func put(tree map[string]any, path []string, value string) error {
 		tree = below
 	}
 	var v any = value
-	var number float64
-	if json.Unmarshal([]byte(value), &number) == nil {
-		v = number
+	var other any
+	if json.Unmarshal([]byte(value), &other) == nil && other != nil {
+		v = other
 	}
 	tree[path[len(path)-1]] = v
 	return nil

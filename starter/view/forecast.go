@@ -105,8 +105,28 @@ func totals(b *strings.Builder, f forecast.Forecast) {
 	if u := f.Unmeasured; u != nil {
 		line("no verdict", "a step that cannot be measured goes on for at most %s, then people are asked for at most %s, then it is undone", u.Patience, u.AskWithin)
 	}
+	for _, r := range f.Rules {
+		line("rule", "%s", rule(r))
+	}
 	_ = w.Flush()
 	sights(b, f)
+}
+
+// rule is one of the plan's own, in words.
+func rule(r plan.Rule) string {
+	what := "takes the candidate back"
+	if r.Then == plan.ThenHold {
+		what = "holds the weight"
+	}
+	ticks := "in 1 tick"
+	if r.For > 1 {
+		ticks = fmt.Sprintf("in %d ticks in a row", r.For)
+	}
+	text := fmt.Sprintf("%s %s when, %s, %s", r.Name, what, ticks, strings.Join(strings.Fields(r.When), " "))
+	if r.DryRun {
+		text += "; in dry run, so it is only said"
+	}
+	return text
 }
 
 // never is how long what never happens takes.

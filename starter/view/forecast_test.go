@@ -51,6 +51,17 @@ func TestForecasts(t *testing.T) {
 	}
 }
 
+func TestAForecastTellsTheRulesOfThePlan(t *testing.T) {
+	p := example(t, "")
+	p.Spec.Analysis.Guards = &plan.Guards{Rules: []plan.Rule{
+		{Name: "too-many-failed", When: "candidate.failed > 20 &&\n  candidate.failedShare > 3.0 * stable.failedShare", For: 2, Then: plan.ThenRollback},
+		{Name: "slow-start", When: "step.seconds > 60 && candidate.pods < 3", For: 1, Then: plan.ThenHold, DryRun: true},
+	}}
+	f, err := forecast.Of(p, 6)
+	require.NoError(t, err)
+	golden(t, "forecast-rules", view.Forecast(f))
+}
+
 func TestChoices(t *testing.T) {
 	everything := plan.Means{Router: true, Metrics: true}
 	golden(t, "choice-plain", view.Choice(plan.Choose(plan.Profile{}, everything), "spec: {}\n"))

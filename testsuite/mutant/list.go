@@ -47,6 +47,7 @@ func weights() []mutant {
 
 		{promise: "I8", name: "few requests are enough", file: finding, was: "case both.nc < p.Requests || !s.soaked(p):", is: "case both.nc < 0 || !s.soaked(p):"},
 		{promise: "I8", name: "metrics that cannot be read are a pass", file: finding, was: "case s.Gap != \"\":\n\t\treturn Blind", is: "case s.Gap != \"\":\n\t\treturn Advance"},
+		{promise: "I8", name: "a rule without an answer lets the weight rise", file: "workflows/decide/judge/rule.go", was: "case r.Unsure >= blindTicks:", is: "case r.Unsure >= 1e9:", by: "./workflows/decide/judge TestWhatRulesSayBecomesAVerdict"},
 		{promise: "I8", name: "unknown lets the weight rise", file: watch, was: "case decide.Unknown:\n\t}", is: "case decide.Unknown:\n\t\treturn nil\n\t}"},
 
 		{promise: "I12", name: "the candidate gets the old image", file: track, was: "Target: target, Tracks: t, Image: r.in.Image", is: "Target: target, Tracks: t, Image: t.StableImage"},
@@ -183,6 +184,7 @@ func accounts() []mutant {
 	return []mutant{
 		{promise: "I15", name: "a verdict is not recorded", file: analysis, was: "	record.add(ctx, now, judge.Entry{Verdict: &v})\n", is: "", by: recorded},
 		{promise: "I15", name: "what was seen is not recorded", file: analysis, was: "record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)", is: "_ = w.record(w.line(&p, t), &began)", by: recorded},
+		{promise: "I15", name: "what a rule saw is not recorded", file: analysis, was: "record.add(ctx, a.Clock.Now(), judge.Entry{Rules: &said})", is: "_ = judge.Entry{Rules: &said}", by: "./activities TestARuleOfThePlanDecidesAndItsRecordSaysWhatItSaw"},
 		{promise: "I15", name: "what a watch began with is not recorded", file: analysis, was: "return []judge.Entry{{Watch: began}, e}", is: "return []judge.Entry{e}", by: recorded},
 
 		{promise: "I18", name: "the address of a gate is told with what is secret in it", file: "workflows/plan/types.go", was: "address, _, _ := strings.Cut(c.URL, \"?\")\n\treturn address", is: "return strings.TrimSpace(c.URL)", by: "./workflows TestAnotherSystemOpensAGateInThePlaceOfPeople"},

@@ -151,6 +151,32 @@ type Guards struct {
 	// Checks ask other systems about the candidate, again and again; at most 5. They know no stable: one that fails takes
 	// the candidate back.
 	Checks []Inquiry `json:"checks,omitempty"`
+	// Rules are conditions of the team's own about what is counted; at most 10.
+	Rules []Rule `json:"rules,omitempty"`
+}
+
+// What a rule does that is met.
+const (
+	ThenRollback = "rollback"
+	ThenHold     = "hold"
+)
+
+// Rule is a condition that no candidate may meet, asked at the end of each tick after the warm-up. Where it cannot be
+// answered, since a number is not known or it divides by zero, it is neither met nor not: three such ticks in a row hold
+// the weight.
+type Rule struct {
+	// Name that verdicts show, such as too-many-failed; a DNS label.
+	Name string `json:"name"`
+	// When is the condition, in CEL: arithmetic, comparisons and logic over the numbers that docs/analysis.md lists,
+	// such as candidate.failed > 20 && candidate.failedShare > 3.0 * stable.failedShare; at most 1000 characters.
+	When string `json:"when"`
+	// For is in how many ticks in a row it must be met, 1 to 100; default 2.
+	For int `json:"for,omitempty"`
+	// Then is what follows. rollback (default): the candidate is taken back, and the weight stays from the first such
+	// tick on. hold: the weight stays while it is met.
+	Then string `json:"then,omitempty"`
+	// DryRun says what it would have done, and does nothing.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Inquiry is one request, sent again and again, and the answer that it must get. Redirects are not followed.

@@ -158,6 +158,10 @@ func (z *zeroFinder) Visit(n ast.Node) ast.Visitor {
 		}
 	}
 	switch field[strings.LastIndex(field, ".")+1:] {
+	case "for":
+		if strings.Contains(field, ".rules[") {
+			z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; to ask it without consequences write dryRun: true"})
+		}
 	case "quorum", "minRequests", "maxQueue", "failures":
 		z.found = append(z.found, &Problem{Field: field, Message: "must be at least 1; leave it out for the default"})
 	case "percent":

@@ -259,6 +259,16 @@ func (g *Guards) fill() {
 		or(&g.Checks[i].Every, defaultAskEvery)
 		or(&g.Checks[i].Failures, 2)
 	}
+	for i := range g.Rules {
+		g.Rules[i] = g.Rules[i].Complete()
+	}
+}
+
+// Complete has every default.
+func (r Rule) Complete() Rule {
+	or(&r.For, 2)
+	or(&r.Then, ThenRollback)
+	return r
 }
 
 func (t *Times) fill(limit int, within Duration) {
@@ -274,7 +284,7 @@ func (g Guards) copy() *Guards {
 			*t = new(**t)
 		}
 	}
-	g.Checks = slices.Clone(g.Checks)
+	g.Checks, g.Rules = slices.Clone(g.Checks), slices.Clone(g.Rules)
 	return &g
 }
 

@@ -64,6 +64,73 @@ func TestGuardsThatCannotBeAreRefusedWithLineAndField(t *testing.T) {
 	}
 }
 
+const ruled = `
+      rules:
+        - name: many
+          when: candidate.failed > 20 && candidate.failedShare > 3.0 * stable.failedShare
+        - {name: slow, when: step.seconds > 60 && candidate.pods < stable.pods, for: 5, then: hold, dryRun: true}
+`
+
+func TestRulesHaveDefaults(t *testing.T) {
+	p, err := plan.Load(strings.NewReader(strings.TrimSuffix(guardedPlan, "\n") + ruled))
+	require.NoError(t, err)
+	want := []plan.Rule{
+		{Name: "many", When: "candidate.failed > 20 && candidate.failedShare > 3.0 * stable.failedShare", For: 2, Then: plan.ThenRollback},
+		{Name: "slow", When: "step.seconds > 60 && candidate.pods < stable.pods", For: 5, Then: plan.ThenHold, DryRun: true},
+	}
+	require.Equal(t, want, p.Spec.Analysis.Guards.Rules)
+	require.Equal(t, want, p.Spec.Analysis.Complete().Guards.Rules)
+}
+
+func TestRulesThatCannotBeAreRefusedWithLineAndField(t *testing.T) {
+	const at, slow = "spec.analysis.guards.rules", "step.seconds > 60 && candidate.pods < stable.pods"
+	many := strings.Repeat("        - {name: a, when: candidate.failed > 1}\n", 9)
+	for name, c := range map[string]struct{ replace, with, want string }{
+		"a name that nobody knows":  {slow, "candidate.failde > 20", "line 19: " + at + "[1].when: is not a condition: undeclared reference to 'candidate.failde' (did you mean 'candidate.failed'?), at character 10; there are"},
+		"no condition":              {slow, "candidate.failed", "line 19: " + at + "[1].when: must give true or false, not double"},
+		"half a condition":          {slow, "candidate.failed >", "line 19: " + at + "[1].when: is not a condition: "},
+		"a condition of nothing":    {slow, "", "line 19: " + at + "[1].when: must "},
+		"a condition that is dear":  {slow, "'" + strings.Repeat("1>step.weight||", 60) + "false'", "line 19: " + at + "[1].when: costs 120, and the limit is 100"},
+		"no latency":                {slow, "candidate.slowShare > 0.1", "line 19: " + at + "[1].when: candidate.slowShare is never known: latency is not judged: write spec.analysis.latency"},
+		"no limit of latency":       {"    errors:", "    latency: {}\n    errors:", ""},
+		"no flapping":               {"flapping: {dryRun: true}", "checks: []", ""},
+		"no name":                   {"name: slow", "name: Slow!", "line 19: " + at + "[1].name: must be a DNS label"},
+		"two of a name":             {"name: slow", "name: many", "line 19: " + at + "[1].name: must differ from the other rules"},
+		"no tick":                   {"for: 5", "for: 0", "line 19: " + at + "[1].for: must be at least 1; to ask it without consequences write dryRun: true"},
+		"too many ticks":            {"for: 5", "for: 101", "line 19: " + at + "[1].for: must be from 1 to 100 ticks"},
+		"a duration":                {"for: 5", "for: 1m", "line 19: " + at + "[1].for: "},
+		"something else to be done": {"then: hold", "then: page", "line 19: " + at + "[1].then: must be rollback or hold"},
+		"too many":                  {"        - {name: slow", many + "        - {name: slow", at + ": at most 10 rules"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.TrimSuffix(guardedPlan, "\n") + ruled
+			require.Contains(t, text, c.replace)
+			_, err := plan.Load(strings.NewReader(strings.Replace(text, c.replace, c.with, 1)))
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestARuleAboutWhatIsNeverKnownIsRefused(t *testing.T) {
+	text := strings.TrimSuffix(guardedPlan, "\n") + ruled
+	for name, c := range map[string]struct{ replace, with, when, want string }{
+		"pods of a rolling release": {"canary: {steps: [{weight: 5}]}", "rolling: {}", "candidate.restarts > 1", "candidate.restarts is never known: a rolling release has one set of pods"},
+		"flapping":                  {"flapping: {dryRun: true}", "checks: []", "stable.flaps > 1", "stable.flaps is never known: write flapping: {}"},
+		"an absolute limit":         {"    errors:", "    latency: {}\n    errors:", "stable.overSLOShare > 0.1", "stable.overSLOShare is never known: write spec.analysis.latency.slo.p99"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, text, c.replace)
+			text := strings.Replace(strings.Replace(text, c.replace, c.with, 1), "step.seconds > 60 && candidate.pods < stable.pods", c.when, 1)
+			_, err := plan.Load(strings.NewReader(text))
+			require.ErrorContains(t, err, "spec.analysis.guards.rules[1].when: "+c.want)
+		})
+	}
+}
+
 func TestGuardsWithoutAJudgeAreRefused(t *testing.T) {
 	before, _, _ := strings.Cut(short, "  analysis:")
 	text := strings.Replace(before, "{gatewayAPI: {route: checkout}}", "{istio: {virtualService: checkout}}", 1)

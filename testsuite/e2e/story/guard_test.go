@@ -32,3 +32,20 @@ func TestACandidateThatRunsOutOfMemoryIsTakenBackWhateverItsRequestsSay(t *testi
 	require.Equal(t, []int{20, 0}, r.shares())
 	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
 }
+
+// TestARuleOfThePlanTakesACandidateBack: failures are in dry run, so nothing but the plan's own rule can.
+func TestARuleOfThePlanTakesACandidateBack(t *testing.T) {
+	shop := openShop(t, stage.ShopOptions{Namespace: "rule"})
+	before := snapshot(t, shop)
+	const mine = "candidate.failed > 5 && candidate.failedShare > 3.0 * stable.failedShare && candidate.pods > 1"
+	r := begin(t, shop, stage.Quick{
+		Steps: stage.Holding("2m", 50), Errors: "margin: 30, dryRun: true",
+		Guards: "rules: [{name: idle, when: 'candidate.requests < 0', then: hold}, {name: mine, when: '" + mine + "', for: 3}]",
+	}, image(t, "v2", "ERROR_RATE", "0.2"))
+	said, _ := r.end()
+	require.Equal(t, 2, said.Code, said.Err+said.Out)
+	require.Contains(t, said.Out, "rule mine is met: "+mine+" (candidate.failed = ")
+	require.Contains(t, said.Out, "stable.failedShare = 0, candidate.pods = 2), 3 ticks in a row")
+	require.Equal(t, []int{50, 0}, r.shares())
+	require.Empty(t, cmp.Diff(before, snapshot(t, shop)))
+}

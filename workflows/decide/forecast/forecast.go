@@ -34,6 +34,8 @@ type Forecast struct {
 	WayBack  string `json:"wayBack"`
 	// Warnings say where the plan cannot work at the traffic that was asked about.
 	Warnings []string `json:"warnings,omitempty"`
+	// Rules are conditions of the plan's own that no candidate may meet.
+	Rules []plan.Rule `json:"rules,omitempty"`
 	// Unmeasured is what a step waits for, beyond its time, when it cannot be measured.
 	Unmeasured *Unmeasured `json:"unmeasured,omitempty"`
 }
@@ -132,6 +134,9 @@ func (s *script) total() Forecast {
 	}
 	if a := s.plan.Spec.Analysis; a != nil {
 		f.Unmeasured = &Unmeasured{Patience: a.Patience, AskWithin: a.AskWithin}
+		if a.Guards != nil {
+			f.Rules = a.Guards.Rules
+		}
 	}
 	return f
 }

@@ -118,6 +118,8 @@ type Watched struct {
 	Levels []LevelRun `json:"levels,omitempty"`
 	// Answers are what the checks have come to.
 	Answers []AnswerRun `json:"answers,omitempty"`
+	// Rules are what the rules have come to.
+	Rules []RuleRun `json:"rules,omitempty"`
 }
 
 // LevelRun is how many ticks in a row stable and the candidate were over a limit, or the candidate had no level.
@@ -267,6 +269,11 @@ func (s *State) guarded(p *Settings) []said {
 			add(kind, p.checks[i].DryRun, "%s", says)
 		}
 	}
+	for i := range min(len(p.rules), len(s.Guard.Rules)) {
+		if kind, says := s.Guard.Rules[i].found(&p.rules[i]); kind != Advance {
+			add(kind, p.rules[i].DryRun, "%s", says)
+		}
+	}
 	if s.Guard.Misses >= blindLooks {
 		add(Blind, false, "the pods could not be looked at %d times: %s", s.Guard.Misses, s.Guard.Missed)
 	}
@@ -352,6 +359,10 @@ func (w *Watched) sound(p *Settings) bool {
 	}
 	for _, pods := range w.Pods {
 		ok = ok && pods.sound()
+	}
+	ok = ok && (len(w.Rules) == 0 || len(w.Rules) == len(p.rules))
+	for _, r := range w.Rules {
+		ok = ok && r.Met >= 0 && r.Unsure >= 0
 	}
 	for _, r := range w.Answers {
 		ok = ok && r.Failed >= 0 && r.Silent >= 0

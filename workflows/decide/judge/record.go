@@ -4,13 +4,14 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway/workflows/decide"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
-// Entry is one line of the record of a release: exactly one of its last five fields is set. A watch that was
+// Entry is one line of the record of a release: exactly one of its last six fields is set. A watch that was
 // taken over by another worker may have written ticks twice; the second time counts for nothing.
 type Entry struct {
 	// Release that it belongs to.
@@ -21,6 +22,7 @@ type Entry struct {
 	Tick    *Judged         `json:"tick,omitempty"`
 	Look    *Look           `json:"look,omitempty"`
 	Answers *Answers        `json:"answers,omitempty"`
+	Rules   *Rulings        `json:"rules,omitempty"`
 	Verdict *decide.Verdict `json:"verdict,omitempty"`
 }
 
@@ -70,18 +72,25 @@ type Replayed struct {
 
 // Replay judges a record again, in the order of its lines, with settings that change has changed. It judges what
 // happened: a release that was rolled back has no ticks after that, whatever the other settings would have done.
-func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, error) {
+//
+// Rules that are as they were are taken at their word; where change has changed one, all are read anew, and asked.
+func Replay(entries []Entry, change func(*plan.Analysis) error, read func([]plan.Rule) Rules) ([]Replayed, error) {
 	var out []Replayed
 	var p Settings
 	var s State
+	var others Rules // nil: nothing has changed
 	for i, e := range entries {
 		switch {
 		case e.Watch != nil:
 			w := *e.Watch
+			before := New(w.Analysis, w.History).rules
 			if err := change(&w.Analysis); err != nil {
 				return nil, fmt.Errorf("line %d: %w", i+1, err)
 			}
 			p = w.Settings()
+			if others = nil; !slices.Equal(before, p.rules) {
+				others = read(p.rules)
+			}
 			if len(s.Steps) == 0 { // the record begins in the middle
 				s = w.State
 			}
@@ -93,6 +102,9 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
 				s.Add(&p, e.Tick.Tick)
 				r.Ticks++
+				if sight, due := s.See(&p); due && others != nil {
+					s.Rule(&p, Rulings{At: s.At, Sight: sight, All: others.Ask(sight)})
+				}
 				r.judge(&p, &s, e.Tick.End)
 			}
 		case e.Look != nil:
@@ -104,6 +116,11 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail {
 				s.Hear(&p, *e.Answers)
 				r.judge(&p, &s, e.Answers.At)
+			}
+		case e.Rules != nil:
+			if r := &out[len(out)-1]; r.Now.Outcome != decide.Fail && others == nil {
+				s.Rule(&p, *e.Rules)
+				r.judge(&p, &s, e.Rules.At)
 			}
 		case e.Verdict != nil:
 			out[len(out)-1].Then = e.Verdict

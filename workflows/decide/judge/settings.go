@@ -62,8 +62,11 @@ type Settings struct {
 	guards  [happenings]guard
 	levels  []limiter
 	checks  []plan.Inquiry
+	rules   []plan.Rule
 	// alone says that stable does not serve beside the candidate.
 	alone bool
+	// reference is what stable did before, where it does not.
+	reference decide.Counts
 }
 
 // Metric is one way to be bad.
@@ -78,6 +81,8 @@ type Metric struct {
 	tolerated, unacceptable limit
 	// certify says that a step needs a certificate for it.
 	certify bool
+	// slo says that its boundary is the one of the absolute limit.
+	slo bool
 	// Absolute is the share of bad requests that no candidate may have while stable has not, 0 to 1; 0: none.
 	Absolute float64
 	// Phi is the dispersion by which evidence is divided, at least 1; tau how far pods differ by themselves.
@@ -101,7 +106,7 @@ func New(a plan.Analysis, h History) Settings {
 	}
 	p.guards, p.levels = guards(a.Guards)
 	if a.Guards != nil {
-		p.checks = a.Guards.Checks
+		p.checks, p.rules = a.Guards.Checks, a.Guards.Rules
 	}
 	e := a.Errors
 	weights := [2]float64{1, 1}
@@ -122,12 +127,15 @@ func New(a plan.Analysis, h History) Settings {
 			unacceptable: limit{float64(a.Latency.Unacceptable), *a.Latency.Margin / 100},
 		}
 		if b.Limit {
-			m.Absolute = tailShare
+			m.Absolute, m.slo = tailShare, true
 		}
 		p.Metrics = append(p.Metrics, p.metric(m, b.Spread, h.Timed))
 	}
 	return p
 }
+
+// Rules of the plan, to be asked at the end of each tick.
+func (p *Settings) Rules() []plan.Rule { return p.rules }
 
 // Boundaries of the latency that are judged, in seconds.
 func (p *Settings) Boundaries() []float64 {
@@ -170,7 +178,7 @@ func (m *Metric) against(stable, candidate int) limit {
 // against ratio x the upper end of what stable's rate may be + margin. Without a reference the margin alone is
 // left. An absolute limit that stable did not keep is not asked of the candidate.
 func (p Settings) Against(reference decide.Counts) Settings {
-	p.alone, p.Metrics = true, slices.Clone(p.Metrics)
+	p.alone, p.reference, p.Metrics = true, reference, slices.Clone(p.Metrics)
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
 		bad, of := m.count(&reference)

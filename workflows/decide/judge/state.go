@@ -109,7 +109,7 @@ func Begin(p *Settings, s State, weight int, now time.Time) State {
 	}
 	s.Weight, s.Since, s.Fresh = weight, now, true
 	s.Blocks, s.Block = 0, make([]Sum, len(p.Metrics))
-	s.Guard.Levels = nil
+	s.Guard.Levels, s.Guard.Rules = nil, nil
 	s.Over, s.Routed, s.Quiet, s.Gap = make([][2]Run, len(p.Metrics)), [2]float64{}, 0, ""
 	if len(s.Steps) == maxSteps {
 		s.Steps = append([]Step{s.Steps[0].join(s.Steps[1])}, s.Steps[2:]...)
