@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -39,7 +40,7 @@ func main() {
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
 	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
 	flag.BoolVar(&m.releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
-	flag.StringVar(&m.way, "way", "", "with -releases: only the ways whose names contain this, and nothing else")
+	flag.StringVar(&m.way, "way", "", "with -releases: only what is called like this, such as rolling, there and back, or first answer")
 	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks and of clicks instead: 3 minutes")
 	flag.BoolVar(&m.clicks, "clicks", false, "measure a hundred approvals in Slack instead: 8 minutes")
 	flag.BoolVar(&m.analysis, "analysis", false, "measure the judge on real requests instead: 10 minutes")
@@ -62,12 +63,9 @@ type measures struct {
 
 // all are the measurements, and the name of their report.
 func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error), string) {
-	ways := func(ctx context.Context, s *stage.Stage) ([]Figure, error) { return ways(ctx, s, m.way) }
 	switch {
-	case m.releases && m.way != "":
-		return []func(context.Context, *stage.Stage) ([]Figure, error){ways}, "bench-release-way-report.json"
 	case m.releases:
-		return []func(context.Context, *stage.Stage) ([]Figure, error){ways, switches, starts}, "bench-release-report.json"
+		return m.some(), "bench-release-report.json"
 	case m.storm:
 		return []func(context.Context, *stage.Stage) ([]Figure, error){storm, crowd}, "bench-storm-report.json"
 	case m.clicks:
@@ -76,6 +74,20 @@ func (m measures) all() ([]func(context.Context, *stage.Stage) ([]Figure, error)
 		return []func(context.Context, *stage.Stage) ([]Figure, error){tenTimes, catastrophes, incidentsOfAll}, "bench-analysis-report.json"
 	}
 	return []func(context.Context, *stage.Stage) ([]Figure, error){footprint, histories, aborts, approvals}, "bench-report.json"
+}
+
+// some are the ways of releases, and how fast they are: those whose names contain what was asked for.
+func (m measures) some() []func(context.Context, *stage.Stage) ([]Figure, error) {
+	out := []func(context.Context, *stage.Stage) ([]Figure, error){
+		func(ctx context.Context, s *stage.Stage) ([]Figure, error) { return ways(ctx, s, m.way) },
+	}
+	if strings.Contains("there and back", m.way) {
+		out = append(out, switches)
+	}
+	if strings.Contains("first answer", m.way) {
+		out = append(out, starts)
+	}
+	return out
 }
 
 func run(ctx context.Context, repository, dir string, m measures) (err error) {

@@ -105,6 +105,9 @@ func ways(ctx context.Context, s *stage.Stage, named string) ([]Figure, error) {
 			out = append(out, Figure{"way back after it, failed requests in 5 runs", float64(total.failedBack), 0, "requests"})
 		}
 	}
+	if len(out) == 0 {
+		return nil, nil
+	}
 	return append(out, Figure{"requests per second that were missing to 300", max(0, least-slowest), 0, "requests/s"}), nil
 }
 
