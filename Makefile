@@ -82,7 +82,7 @@ endif
 ## matrix-writes: the writes that the matrix disturbs, anew, from releases in which nothing goes wrong
 matrix-writes: build
 	bin/driver build
-	$(MATRIX) -learn
+	$(MATRIX) -learn -case '$(CASE)'
 
 ## mutants: builds that break a promise on purpose, and the test that catches each
 mutants:

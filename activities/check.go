@@ -59,6 +59,7 @@ type Prober interface {
 // Checks try a version before users do.
 type Checks struct {
 	Prober Prober
+	Jobs   Jobs
 	Clock  Clock
 }
 

@@ -31,6 +31,9 @@ func (*signs) InterceptActivity(_ context.Context, next interceptor.ActivityInbo
 type told struct {
 	interceptor.ActivityInboundInterceptorBase
 
+	// ctx is the attempt's own: the SDK sends a heartbeat that it has held back by the context of the one before, and
+	// that of a request would have ended by then.
+	ctx  context.Context
 	mu   sync.Mutex
 	last []any
 	out  interceptor.ActivityOutboundInterceptor
@@ -56,6 +59,7 @@ func (t *told) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActiv
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &state) == nil {
 		t.last = []any{state} // an earlier attempt's, until this one tells its own
 	}
+	t.ctx = ctx
 	return t.Next.ExecuteActivity(context.WithValue(ctx, toldKey{}, t), in)
 }
 
@@ -73,10 +77,10 @@ func (t *telling) RecordHeartbeat(ctx context.Context, details ...any) {
 }
 
 // again tells what was told last.
-func (t *told) again(ctx context.Context) {
+func (t *told) again() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.out.RecordHeartbeat(ctx, t.last...)
+	t.out.RecordHeartbeat(t.ctx, t.last...)
 }
 
 // heard tells Temporal that an answer has come.
@@ -88,7 +92,7 @@ type ear struct{ next http.RoundTripper }
 func (e ear) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := e.next.RoundTrip(r)
 	if t, ok := r.Context().Value(toldKey{}).(*told); ok && err == nil {
-		t.again(r.Context())
+		t.again()
 	}
 	return resp, err
 }

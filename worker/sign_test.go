@@ -25,6 +25,8 @@ func TestAnAnswerIsASignOfLifeAndForgetsNothing(t *testing.T) {
 	client := &http.Client{Transport: heard(http.DefaultTransport)}
 	silent := &http.Client{Transport: heard(roundTripper(func(*http.Request) (*http.Response, error) { return nil, dead }))}
 	ask := func(ctx context.Context, client *http.Client) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // as the client of Kubernetes does
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
 		if err != nil {
 			return err
@@ -35,6 +37,7 @@ func TestAnAnswerIsASignOfLifeAndForgetsNothing(t *testing.T) {
 		}
 		return resp.Body.Close()
 	}
+	var sentBy []context.Context
 	work := func(ctx context.Context) error {
 		if err := ask(ctx, client); err != nil { // tells again what the attempt before has told
 			return err
@@ -46,6 +49,11 @@ func TestAnAnswerIsASignOfLifeAndForgetsNothing(t *testing.T) {
 		if err := ask(ctx, silent); !errors.Is(err, dead) {
 			return err
 		}
+		for _, by := range sentBy { // a later heartbeat is sent by the context of an earlier one
+			if by.Err() != nil {
+				return by.Err()
+			}
+		}
 		return nil
 	}
 	require.NoError(t, ask(t.Context(), client), "a request of no activity is let through")
@@ -53,7 +61,8 @@ func TestAnAnswerIsASignOfLifeAndForgetsNothing(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	var beats []string
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&listener{heard: func(details []any) {
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&listener{heard: func(ctx context.Context, details []any) {
+		sentBy = append(sentBy, ctx)
 		payloads, err := converter.GetDefaultDataConverter().ToPayloads(details...)
 		require.NoError(t, err)
 		var state string
@@ -75,7 +84,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 type listener struct {
 	interceptor.WorkerInterceptorBase
 
-	heard func(details []any)
+	heard func(ctx context.Context, details []any)
 }
 
 func (l *listener) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
@@ -101,7 +110,7 @@ type listened struct {
 }
 
 func (l *listened) RecordHeartbeat(ctx context.Context, details ...any) {
-	l.heard(details)
+	l.heard(ctx, details)
 	l.Next.RecordHeartbeat(ctx, details...)
 }
 

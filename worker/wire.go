@@ -91,7 +91,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	if err != nil {
 		return err
 	}
-	checks := &activities.Checks{Prober: web.New(), Clock: clock}
+	checks := &activities.Checks{Prober: web.New(), Jobs: onTarget.jobs, Clock: clock}
 	watch := &activities.Analysis{Clock: clock, Onlooker: onTarget.onlooker, Pods: onTarget.patients, Prober: checks.Prober}
 	if err := keepAndCount(c, watch); err != nil {
 		return err
@@ -177,6 +177,7 @@ type targets struct {
 	lookout   *activities.Lookout
 	onlooker  activities.Onlooker
 	patients  activities.Patients
+	jobs      activities.Jobs
 }
 
 func clusters(c config, clock activities.Clock) (targets, error) {
@@ -200,6 +201,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 		patients:  &cluster.Patients{Client: cluster.New(seen), Now: clock.Now},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
 		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
+		jobs:      cluster.New(kube),
 		onlooker:  onlooker,
 	}, nil
 }

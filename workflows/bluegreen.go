@@ -40,6 +40,7 @@ func BlueGreen(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	}
 	if p.Preview != nil {
 		r.step(StepStatus{Name: stepPreview}, nil)
+		r.checked = p.Preview.Checks
 		if p.Preview.Header != nil {
 			r.testers = &plan.Testers{Header: p.Preview.Header}
 		}
@@ -109,6 +110,7 @@ func (b *blueGreen) test(ctx workflow.Context, p *plan.Preview) error {
 	if err := b.openPreview(ctx); err != nil {
 		return err
 	}
+	b.guardJobs()
 	if err := b.checkAll(ctx, p.Checks); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ func (r *release) checkAll(ctx workflow.Context, all []plan.Check) error {
 }
 
 func (r *release) check(ctx workflow.Context, c plan.Check) error {
+	if c.Job != nil {
+		return r.runJob(ctx, c)
+	}
 	deadline := workflow.Now(ctx).Add(c.Within.D())
 	r.at(ctx, moment{next: "check " + c.Name + " passes", deadline: deadline, atDeadline: "the release is undone"})
 	result, err := call(ctx, waiting(c.Within.D()), "Check "+c.Name, checks.RunCheck, activities.RunCheckIn{Check: c, Deadline: deadline})

@@ -41,6 +41,11 @@ type release struct {
 	mirrored bool
 	copying  *plan.Mirror
 
+	// checked are the checks that it will try.
+	checked []plan.Check
+	// job is the Job that may be there because of a check.
+	job job
+
 	tracks activities.Tracks
 	// rolls is the workload whose pods are replaced in place; nil where there are two tracks.
 	rolls *inPlace
@@ -203,8 +208,12 @@ func (r *release) announce(ctx workflow.Context) error {
 	return r.attributes(ctx, all...)
 }
 
-// knownAndFenced is the end of every preflight: the metrics know the service, and the fence is ours.
+// knownAndFenced is the end of every preflight: the checks' CronJobs are there, the metrics know the service, and the
+// fence is ours.
 func (r *release) knownAndFenced(ctx workflow.Context) error {
+	if err := r.inspectJobs(ctx); err != nil {
+		return err
+	}
 	if r.measured() {
 		history, err := call(ctx, recalling(), "Look at what the metrics know of the service", analysis.CheckMetrics,
 			activities.WatchIn{Analysis: r.limits, Route: r.counted()})

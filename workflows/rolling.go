@@ -35,6 +35,7 @@ func Rolling(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	r.checked = p.Checks
 	s := &rolling{release: r, plan: *p}
 	return s.run(ctx)
 }
@@ -98,6 +99,7 @@ func (r *rolling) climb(ctx workflow.Context) error {
 	if err := r.rest(ctx); err != nil {
 		return err
 	}
+	r.guardJobs()
 	r.guardRollout()
 	for i := range r.batches {
 		if r.promoted != nil && i < len(r.batches)-1 {

@@ -15,7 +15,9 @@ type compensation struct {
 	// frees says that it takes traffic off the candidate. Where one of these failed, users may still be
 	// on the candidate, and the ones that would remove it are left to a person.
 	frees bool
-	run   func(workflow.Context) error
+	// beside says that it has nothing to do with traffic: it is tried whatever has failed.
+	beside bool
+	run    func(workflow.Context) error
 }
 
 // undoStack holds the compensations in the order of the actions they take back.
@@ -30,7 +32,7 @@ func (u *undoStack) run(ctx workflow.Context) []string {
 	var left []string
 	stuck := false
 	for _, c := range slices.Backward(*u) {
-		if stuck && !c.frees {
+		if stuck && !c.frees && !c.beside {
 			left = append(left, c.name+": not tried, because traffic may still reach the candidate")
 			continue
 		}

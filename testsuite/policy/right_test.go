@@ -9,11 +9,13 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -120,6 +122,7 @@ func used(t *testing.T) map[string][]string {
 	}))
 
 	rolls(t, c, w)
+	checksByJob(t, c, target)
 
 	route := activities.Route{Namespace: "shop", Stable: "checkout", Candidate: tracks.CandidateService, Port: 80}
 	for _, traffic := range inFront() {
@@ -162,6 +165,23 @@ func rolls(t *testing.T, c *cluster.Client, w activities.Write) {
 		}
 		require.NoError(t, c.HandBack(t.Context(), activities.HandBackIn{Write: w, Target: target}))
 	}
+}
+
+// checksByJob calls everything about the Job of a check, once as its maker and once as another attempt. The fence is
+// that of the second release.
+func checksByJob(t *testing.T, c *cluster.Client, target plan.Target) {
+	t.Helper()
+	require.NoError(t, c.InspectJobs(t.Context(), activities.InspectJobsIn{Target: target, CronJobs: []string{"checkout"}}))
+	in := activities.RunJobIn{
+		JobIn: activities.JobIn{Write: write("second", 2), Target: target, Name: "checkout-smoke"},
+		Check: plan.Check{Name: "smoke", Job: &plan.JobCheck{CronJob: "checkout"}, Within: plan.Duration(time.Minute)},
+	}
+	for range 2 {
+		require.NoError(t, c.MakeJob(t.Context(), in))
+		_, err := c.LookAtJob(t.Context(), in)
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.DeleteJob(t.Context(), in.JobIn))
 }
 
 // rolling are a workload of each kind that can be replaced in place, with a revision and a pod of an earlier one.
@@ -207,6 +227,7 @@ func around(meta metav1.ObjectMeta, labels map[string]string) []runtime.Object {
 		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "checkout"}, MaxReplicas: 5,
 		}},
+		&batchv1.CronJob{ObjectMeta: meta},
 		&corev1.ConfigMap{ObjectMeta: meta},
 		&corev1.PersistentVolumeClaim{ObjectMeta: meta, Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}},
 	}

@@ -85,6 +85,11 @@ func rolling() plan.Plan {
 	})
 }
 
+// smoke is a check by a Job.
+func smoke() plan.Check {
+	return plan.Check{Name: "smoke", Job: &plan.JobCheck{CronJob: "smoke-tests"}, Within: seconds(20)}
+}
+
 // confirms is when the other system says yes.
 const confirms = 14 * time.Second
 
@@ -134,6 +139,9 @@ func ways() map[string]way {
 		unmeasured(p)
 	}), workflow: "Canary", world: world.New, refused: true}
 	add("blue-green", blueGreen())
+	add("blue-green with a Job", changed(blueGreen(), func(p *plan.Plan) {
+		p.Spec.Strategy.BlueGreen.Preview = &plan.Preview{Checks: []plan.Check{smoke()}}
+	}))
 	add("blue-green with a gate", changed(blueGreen(), func(p *plan.Plan) {
 		p.Spec.Strategy.BlueGreen.Preview, p.Spec.Strategy.BlueGreen.Gate = nil, &plan.Gate{Quorum: 1, Within: seconds(20)}
 	}))
@@ -142,6 +150,7 @@ func ways() map[string]way {
 		unmeasured(p)
 	}))
 	add("rolling", rolling())
+	add("rolling with a Job", changed(rolling(), func(p *plan.Plan) { p.Spec.Strategy.Rolling.Checks = []plan.Check{smoke()} }))
 	add("rolling without metrics", changed(rolling(), func(p *plan.Plan) {
 		p.Spec.Traffic, p.Spec.Strategy.Rolling.Checks = plan.Traffic{}, nil
 		unmeasured(p)

@@ -269,6 +269,28 @@ func (s *site) HandBack(ctx context.Context, in activities.HandBackIn) error {
 	return nothing(ctx, s, d, func() error { return s.world.HandBack(ctx, in) })
 }
 
+// InspectJobs implements activities.Jobs.
+func (s *site) InspectJobs(ctx context.Context, in activities.InspectJobsIn) error {
+	return nothing(ctx, s, deed{op: world.InspectJobs}, func() error { return s.world.InspectJobs(ctx, in) })
+}
+
+// MakeJob implements activities.Jobs.
+func (s *site) MakeJob(ctx context.Context, in activities.RunJobIn) error {
+	d := deed{op: world.MakeJob, object: in.Name, write: in.Write, creates: true}
+	return nothing(ctx, s, d, func() error { return s.world.MakeJob(ctx, in) })
+}
+
+// LookAtJob implements activities.Jobs.
+func (s *site) LookAtJob(ctx context.Context, in activities.RunJobIn) (activities.JobState, error) {
+	return through(ctx, s, deed{op: world.LookAtJob}, func() (activities.JobState, error) { return s.world.LookAtJob(ctx, in) })
+}
+
+// DeleteJob implements activities.Jobs.
+func (s *site) DeleteJob(ctx context.Context, in activities.JobIn) error {
+	d := deed{op: world.DeleteJob, object: in.Name, write: in.Write}
+	return nothing(ctx, s, d, func() error { return s.world.DeleteJob(ctx, in) })
+}
+
 // begun is the one call of an activity whose requests are sent side by side, see Get.
 func (s *site) begun(ctx context.Context, a *attempt) error {
 	if a.name != applyLoad {

@@ -60,7 +60,7 @@ func (w *World) Attach(env *testsuite.TestWorkflowEnvironment, fates Fates) {
 	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Rollout{Rollouts: w, Clock: clock})
 	env.RegisterActivity(&activities.Traffic{Routers: routers, Keeper: w.Keeper, Pods: w, Clock: clock})
-	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Clock: clock})
+	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Jobs: w, Clock: clock})
 	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Approvals{Keys: statement.Keys{{Public: Key().Public(), For: statement.Anybody}}})
 }

@@ -61,6 +61,11 @@ const (
 	// Mirror copies requests, ReadMirror asks at preflight whether they can be.
 	Mirror     Op = "mirror"
 	ReadMirror Op = "read mirror"
+	// InspectJobs, MakeJob, LookAtJob and DeleteJob are those of checks.
+	InspectJobs Op = "inspect jobs"
+	MakeJob     Op = "make job"
+	LookAtJob   Op = "look at job"
+	DeleteJob   Op = "delete job"
 )
 
 // Track is one Deployment.
@@ -83,6 +88,8 @@ type State struct {
 	Preview bool
 	// Mirror is the percentage of requests of which the candidate gets a copy.
 	Mirror int
+	// Jobs of checks that are there.
+	Jobs []string
 	// Rollout is how far the first track's own pods have been replaced.
 	Rollout Rollout
 }
@@ -111,6 +118,11 @@ type World struct {
 	MaxSurge, MaxUnavailable int
 	// BadAnswers is how many requests of checks the candidate answers with 500; negative: all.
 	BadAnswers int
+	// NoCronJob is true where the CronJob of a check does not exist. JobTakes is how long its Job runs, negative: for
+	// ever; BadJob makes it fail then.
+	NoCronJob bool
+	JobTakes  time.Duration
+	BadJob    bool
 	// ConfirmsFrom is when another system begins to say yes, after the beginning; negative: never.
 	ConfirmsFrom time.Duration
 	// GoneFrom takes the candidate's pods away at that time after the beginning; 0: never.
@@ -162,6 +174,9 @@ type World struct {
 	full   time.Time
 	young  young
 	losses []loss
+	// jobs are the releases whose Jobs are there, ran when each Job that ever was has been made.
+	jobs map[string]string
+	ran  map[string]time.Time
 	// scaled is the size that somebody has given a track by hand.
 	scaled map[string]int32
 	// edited is when somebody has edited by hand last.
@@ -177,11 +192,11 @@ type World struct {
 func New() *World {
 	began := time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 	return &World{
-		ReadyAfter: 20 * time.Second, SettleAfter: time.Second, MaxSurge: 1,
+		ReadyAfter: 20 * time.Second, SettleAfter: time.Second, JobTakes: 4 * time.Second, MaxSurge: 1,
 		first: Stable, second: Candidate,
 		began: began, now: func() time.Time { return began },
 		state:  State{Tracks: map[string]Track{Stable: {OldImage, Replicas}}, Serving: Stable},
-		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, reached: map[string]time.Time{}, scaled: map[string]int32{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
+		fences: map[string]activities.Fence{}, deployed: map[string]time.Time{}, reached: map[string]time.Time{}, scaled: map[string]int32{}, jobs: map[string]string{}, ran: map[string]time.Time{}, calls: map[Op]int{}, faults: map[Op]map[int]error{},
 	}
 }
 
@@ -227,7 +242,7 @@ func (w *World) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.state
-	s.Tracks, s.Services = maps.Clone(s.Tracks), append([]string(nil), s.Services...)
+	s.Tracks, s.Services, s.Jobs = maps.Clone(s.Tracks), append([]string(nil), s.Services...), slices.Sorted(maps.Keys(w.jobs))
 	return s
 }
 
@@ -250,7 +265,7 @@ func (w *World) Timeline() []string {
 // that is smaller than stable, the candidate removed while it gets requests of users or testers, or copies of
 // them, a track removed before the requests that it got could end, more of them sent to it than its pods are for,
 // requests sent to it while others are copied to it, the old track scaled down or overwritten while it serves or before
-// the bake is over, more pods above or missing in a rollout than may be, and a rollout let go before all its
+// the bake is over, a check's Job beside another or run twice, more pods above or missing in a rollout than may be, and a rollout let go before all its
 // pods are ready and have baked.
 func (w *World) Violations() []string {
 	w.mu.Lock()

@@ -29,6 +29,7 @@ const (
 	defaultAskWithin    = Duration(24 * time.Hour)
 	defaultStatus       = 200
 	defaultCheckWithin  = Duration(30 * time.Second)
+	defaultJobWithin    = Duration(5 * time.Minute)
 	defaultLoadRate     = 20
 	defaultLoadFor      = Duration(30 * time.Second)
 	defaultTolerate     = Ratio(1.25)
@@ -173,6 +174,10 @@ func (p *Preview) fill() {
 
 func fillChecks(all []Check) {
 	for i := range all {
+		if all[i].Job != nil {
+			or(&all[i].Within, defaultJobWithin)
+			continue
+		}
 		or(&all[i].Status, defaultStatus)
 		or(&all[i].Within, defaultCheckWithin)
 	}

@@ -308,6 +308,14 @@ func TestARollingPlanNeedsNeitherRouterNorMetrics(t *testing.T) {
 	}
 }
 
+func TestAJobHasItsOwnTimeAndNothingOfARequest(t *testing.T) {
+	p := load(t, rolling("Deployment", "{checks: [{name: smoke, job: {cronJob: smoke}}, {name: health, url: 'http://checkout/'}]}"))
+	require.Empty(t, cmp.Diff([]plan.Check{
+		{Name: "smoke", Job: &plan.JobCheck{CronJob: "smoke"}, Within: plan.Duration(5 * time.Minute)},
+		{Name: "health", URL: "http://checkout/", Status: 200, Within: plan.Duration(30 * time.Second)},
+	}, p.Spec.Strategy.Rolling.Checks))
+}
+
 func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"another kind":             {rolling("Job", "{}"), "line 5: spec.target.kind: must be Deployment, StatefulSet or DaemonSet"},
@@ -320,6 +328,13 @@ func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
 		"members above the size":   {rolling("StatefulSet", "{maxSurge: 1}"), "line 6: spec.strategy.rolling.maxSurge: a StatefulSet has no pods above its size"},
 		"members missing":          {rolling("StatefulSet", "{maxUnavailable: 1}"), "a StatefulSet replaces one pod after the other"},
 		"a check without address":  {rolling("Deployment", "{checks: [{name: health, url: health}]}"), "spec.strategy.rolling.checks[0].url: must be a whole address"},
+		"a check of nothing":       {rolling("Deployment", "{checks: [{name: smoke}]}"), "spec.strategy.rolling.checks[0]: say what is checked: url: http://…, or job: {cronJob: …}"},
+		"a Job and a request": {
+			rolling("Deployment", "{checks: [{name: smoke, job: {cronJob: smoke}, url: 'http://checkout/'}]}"),
+			"line 6: spec.strategy.rolling.checks[0]: is a Job or a request, not both",
+		},
+		"a Job of nothing":        {rolling("Deployment", "{checks: [{name: smoke, job: {}}]}"), "spec.strategy.rolling.checks[0].job.cronJob: must be the name of a Kubernetes object"},
+		"a Job that ends at once": {rolling("Deployment", "{checks: [{name: smoke, job: {cronJob: smoke}, within: 1ms}]}"), "spec.strategy.rolling.checks[0].within: must be at least 1s"},
 		"a Service to switch": {
 			strings.Replace(rolling("Deployment", "{}"), "  strategy", "  traffic: {service: {}}\n  strategy", 1), "spec.traffic.service: rolling switches no Service",
 		},

@@ -383,20 +383,32 @@ type Header struct {
 	Value string `json:"value"`
 }
 
-// Check is one request and the answer that it must get. Redirects are not followed.
+// Check is one request and the answer that it must get, or one Job that must complete. Redirects are not followed.
 type Check struct {
 	// Name that screens show, such as health.
 	Name string `json:"name"`
 	// URL as the worker reaches it, such as http://checkout-green.shop/health.
-	URL string `json:"url"`
+	URL string `json:"url,omitempty"`
 	// Headers of the request; Host is the name that the gateway sees.
 	Headers map[string]string `json:"headers,omitempty"`
 	// Status of the answer; default 200.
 	Status int `json:"status,omitempty"`
 	// Contains is a text that the first 64 KiB of the answer must contain.
 	Contains string `json:"contains,omitempty"`
-	// Within is how long it is tried until it passes; default 30s.
+	// Job takes the place of the request.
+	Job *JobCheck `json:"job,omitempty"`
+	// Within is how long it is tried until it passes; default 30s. A Job runs once, and has so long to complete;
+	// default 5m.
 	Within Duration `json:"within,omitempty"`
+}
+
+// JobCheck is a Job made from a CronJob, as kubectl create job --from=cronjob/NAME makes one, so that no pod is
+// described in a plan.
+type JobCheck struct {
+	// CronJob in the target's namespace, normally a suspended one. Its containers get SLIPWAY_RELEASE,
+	// SLIPWAY_IMAGE, SLIPWAY_TRACK (the workload with the new version) and SLIPWAY_SERVICE (the Service that
+	// reaches it) in their environment.
+	CronJob string `json:"cronJob"`
 }
 
 // LoadTest is a stream of GET requests, sent at their times whether or not the ones before were answered.

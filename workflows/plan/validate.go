@@ -205,9 +205,24 @@ func (c *checker) checks(at string, all []Check) {
 		c.label(field+".name", check.Name, true)
 		c.must(!names[check.Name], field+".name", "must differ from the other checks")
 		names[check.Name] = true
-		c.url(field+".url", check.URL)
+		if check.Job != nil {
+			c.job(field, check)
+			continue
+		}
+		c.must(check.URL != "", field, "say what is checked: url: http://…, or job: {cronJob: …}")
+		if check.URL != "" {
+			c.url(field+".url", check.URL)
+		}
 		c.must(check.Status >= 100 && check.Status <= 599, field+".status", "must be an HTTP status, 100 to 599")
 	}
+}
+
+// job has nothing of a request beside it.
+func (c *checker) job(field string, check Check) {
+	c.must(check.URL == "" && len(check.Headers) == 0 && check.Status == 0 && check.Contains == "", field,
+		"is a Job or a request, not both; leave url, headers, status and contains out")
+	c.name(field+".job.cronJob", check.Job.CronJob)
+	c.must(check.Within.D() >= time.Second, field+".within", "must be at least 1s")
 }
 
 func (c *checker) rolling(r *Rolling, kind string) {

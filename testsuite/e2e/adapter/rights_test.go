@@ -54,6 +54,7 @@ func TestTheWorkerMayDoExactlyWhatItNeeds(t *testing.T) {
 		"configmaps create", "configmaps delete", "configmaps get", "configmaps list", "configmaps update",
 		"autoscaling horizontalpodautoscalers create", "autoscaling horizontalpodautoscalers delete", "autoscaling horizontalpodautoscalers get",
 		"autoscaling horizontalpodautoscalers list", "autoscaling horizontalpodautoscalers update",
+		"batch cronjobs get", "batch jobs create", "batch jobs delete", "batch jobs get",
 		"persistentvolumeclaims get", "resourcequotas list",
 		"policy poddisruptionbudgets create", "policy poddisruptionbudgets delete", "policy poddisruptionbudgets get",
 		"policy poddisruptionbudgets list", "policy poddisruptionbudgets update",

@@ -25,6 +25,7 @@ func looked() []schema.GroupVersionResource {
 		{Version: "v1", Resource: "configmaps"},
 		{Version: "v1", Resource: "secrets"},
 		{Group: "apps", Version: "v1", Resource: "deployments"},
+		{Group: "batch", Version: "v1", Resource: "jobs"},
 		{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
 		{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"},
 		{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},

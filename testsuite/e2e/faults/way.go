@@ -4,6 +4,7 @@ package faults
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -71,6 +72,19 @@ func inPlace(soak string) func(*stage.Shop) (string, error) {
 
 const testers = "{header: {name: X-Preview, value: green}}"
 
+// smoke is a check by the Job of a CronJob that [checked] makes.
+const smoke = "{name: smoke, job: {cronJob: smoke}, within: 1m}"
+
+// checked is a plan of a service that has the CronJob of its checks.
+func checked(plan func(*stage.Shop) (string, error)) func(*stage.Shop) (string, error) {
+	return func(shop *stage.Shop) (string, error) {
+		if err := shop.PutCronJob(context.Background(), "smoke", "exit 0"); err != nil {
+			return "", err
+		}
+		return plan(shop)
+	}
+}
+
 // Ways are all of them.
 func Ways() []Way {
 	canary := []int{20, 60, 100}
@@ -88,6 +102,7 @@ func Ways() []Way {
 		},
 		{Name: "blue-green", Plan: quick(stage.Quick{BlueGreen: "preview: " + testers}), Steps: []int{100}, End: Promoted},
 		{Name: "blue-green-aborted", Plan: quick(stage.Quick{BlueGreen: " ", Bake: "30s"}), Script: abortedAt(100), Steps: []int{100}, End: Undone},
+		{Name: "blue-green-checked", Plan: checked(quick(stage.Quick{BlueGreen: "preview: {checks: [" + smoke + "]}"})), Steps: []int{100}, End: Promoted},
 		{Name: "blue-green-selector", Plan: quick(stage.Quick{BlueGreen: " ", Selector: true}), End: Promoted},
 		{Name: "canary-returned", Plan: quick(stage.Quick{Steps: steps("1s")[:1], Settle: "return"}), Steps: []int{20, 100}, End: Promoted},
 		{

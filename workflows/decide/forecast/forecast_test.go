@@ -157,6 +157,20 @@ func TestARollingReleaseSaysItsBatches(t *testing.T) {
 	require.Equal(t, 10*minute, f.UndoWithin)
 }
 
+func TestACheckByAJobIsNamedWithItsUndo(t *testing.T) {
+	said := func(text string) string {
+		job := strings.NewReplacer(`url: "http://checkout.shop/health"`, "job: {cronJob: smoke}", `url: "http://checkout-green.shop/health"`, "job: {cronJob: smoke}").Replace(text)
+		for _, line := range brief(of(t, job, 6).Steps) {
+			if strings.HasPrefix(line, "check ") {
+				return line
+			}
+		}
+		return ""
+	}
+	require.Equal(t, "check health by a Job of CronJob smoke; bring the former revision back, restore the workload's settings, delete the check's Job", said(rolling))
+	require.Equal(t, "check health by a Job of CronJob smoke; delete the check's Job, close the preview route, remove the candidate", said(blueGreen))
+}
+
 func TestARollingReleaseOfAnUnknownNumberOfPods(t *testing.T) {
 	f := of(t, head+"  strategy: {rolling: {}}\n", 0)
 	require.Equal(t, "replace pods until 25 % are new, watch; bring the former revision back, restore the workload's settings", brief(f.Steps)[1])

@@ -4,6 +4,7 @@ package forecast
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/workflows/decide"
@@ -85,12 +86,33 @@ func (s *script) measure() {
 func (s *script) checks(all []plan.Check) {
 	var names []string
 	var within plan.Duration
+	jobs := false
 	for _, c := range all {
-		names, within = append(names, c.Name), within+c.Within
+		name := c.Name
+		if c.Job != nil {
+			name, jobs = name+" by a Job of CronJob "+c.Job.CronJob, true
+		}
+		names, within = append(names, name), within+c.Within
 	}
-	if len(names) > 0 {
-		s.add(Step{What: "check " + strings.Join(names, ", "), Until: "passed", Within: within})
+	if len(names) == 0 {
+		return
 	}
+	before := s.undo
+	if jobs {
+		s.sweepJob()
+	}
+	s.add(Step{What: "check " + strings.Join(names, ", "), Until: "passed", Within: within})
+	s.undo = before
+}
+
+// sweepJob is what takes a check's Job back: in place, users come first.
+func (s *script) sweepJob() {
+	const what = "delete the check's Job"
+	if s.plan.Spec.Strategy.Rolling != nil {
+		s.undo = append(slices.Clone(s.undo), what)
+		return
+	}
+	s.push(what)
 }
 
 // rolling is what package workflows' Rolling does.
