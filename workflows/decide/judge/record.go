@@ -11,7 +11,8 @@ import (
 )
 
 // Entry is one line of the record of a release: exactly one of its last five fields is set. A watch that was
-// taken over by another worker may have written ticks twice; the second time counts for nothing.
+// taken over by another worker has said twice how it began, and may have written ticks twice; the second time
+// counts for nothing.
 type Entry struct {
 	// Release that it belongs to.
 	Release string `json:"release"`
@@ -48,6 +49,11 @@ func (w *Watch) Settings() Settings {
 	return p
 }
 
+// goesOn reports whether w is the watch before, of which whoever has taken it over says again how it began.
+func (w *Watch) goesOn(before *Watch) bool {
+	return before != nil && w.Weight == before.Weight && w.Start.Equal(before.Start)
+}
+
 // Judged is a tick and what was found after it.
 type Judged struct {
 	Tick
@@ -74,9 +80,12 @@ func Replay(entries []Entry, change func(*plan.Analysis) error) ([]Replayed, err
 	var out []Replayed
 	var p Settings
 	var s State
+	var began *Watch
 	for i, e := range entries {
 		switch {
+		case e.Watch != nil && e.Watch.goesOn(began):
 		case e.Watch != nil:
+			began = e.Watch
 			w := *e.Watch
 			if err := change(&w.Analysis); err != nil {
 				return nil, fmt.Errorf("line %d: %w", i+1, err)
