@@ -11,7 +11,7 @@ export CGO_ENABLED = 0
 GO_BUILD = go build -ldflags='-s -w'
 
 # Modules of this repository's own code; the others only pin a server.
-MODULES = . testsuite/sandbox testsuite/e2e
+MODULES = . testsuite/sandbox testsuite/e2e testsuite/s3
 # Loading the types of a whole Kubernetes would take the linters longer than everything else together, so
 # in these two they look at the text alone.
 SERVERS = testsuite/sandbox/kube testsuite/sandbox/temporal
@@ -38,6 +38,7 @@ unit:
 	go test -race ./...
 	cd testsuite/sandbox && go test -race ./...
 	cd testsuite/sandbox/kube && go test -race ./meter
+	cd testsuite/s3 && CGO_ENABLED=0 go test ./...
 
 # Each fuzz target as package:name. FUZZ_SLOW, the whole server, has so many packages to prepare that it takes minutes:
 # what it reads is read by small packages, whose targets are among the others.

@@ -129,8 +129,6 @@ type watch struct {
 	State judge.State `json:"state"`
 	// Says is what the last look has found, for whoever looks at the activity.
 	Says string `json:"says,omitempty"`
-	// Recorded is true once the record has how the watch began.
-	Recorded bool `json:"recorded,omitempty"`
 }
 
 // goOn is the state that an earlier attempt has left, or the one that the watch began with.
@@ -150,7 +148,7 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	p := began.Settings()
 	rules := opinion.Read(p.Rules())
 	w := goOn(ctx, &p, in)
-	record := account{recorder: a.Recorder, release: in.ReleaseID}
+	record := account{recorder: a.Recorder, release: in.ReleaseID, began: &began}
 	take := func(r Reading) {
 		if len(r.Queries) > 0 {
 			began.Queries = r.Queries
@@ -160,7 +158,7 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 				t = t.InPlace()
 			}
 			w.State.Add(&p, t)
-			record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)
+			record.add(ctx, a.Clock.Now(), w.line(&p, t))
 			if sight, due := w.State.See(&p); due {
 				said := judge.Rulings{At: w.State.At, Sight: sight, All: rules.Ask(sight)}
 				w.State.Rule(&p, said)
@@ -171,11 +169,11 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 	return a.follow(ctx, in, &w, take, func(now time.Time) (Watched, bool) {
 		if look, due := a.lookAtPods(ctx, in, &w.State.Guard, now); due {
 			w.State.Look(&p, look)
-			record.add(ctx, now, w.record(judge.Entry{Look: &look}, &began)...)
+			record.add(ctx, now, judge.Entry{Look: &look})
 		}
 		if answers, due := a.inquire(ctx, in, &w.State.Guard, now); due {
 			w.State.Hear(&p, answers)
-			record.add(ctx, now, w.record(judge.Entry{Answers: &answers}, &began)...)
+			record.add(ctx, now, judge.Entry{Answers: &answers})
 		}
 		f := w.State.Find(&p)
 		w.Says = w.State.Explain(&p, f)
@@ -199,15 +197,6 @@ func (w *watch) line(p *judge.Settings, t judge.Tick) judge.Entry {
 	return judge.Entry{Tick: &judge.Judged{
 		Tick: t, Evidence: f.Evidence, Certificate: min(f.Certificate, certain), Says: w.State.Explain(p, f),
 	}}
-}
-
-// record is a line; before the first one it says how the watch began.
-func (w *watch) record(e judge.Entry, began *judge.Watch) []judge.Entry {
-	if w.Recorded {
-		return []judge.Entry{e}
-	}
-	w.Recorded = true
-	return []judge.Entry{{Watch: began}, e}
 }
 
 // lookAtPods looks, where it is time to. Pods that are replaced in place are one set, of which none is a candidate.

@@ -13,23 +13,32 @@ import (
 
 // Recorder keeps what was seen and found, for longer than Temporal keeps a history.
 type Recorder interface {
-	// Append adds lines to the record of their release; nothing that stands there is ever changed.
+	// Append adds lines to the record of their release; nothing that stands there is ever changed. It does not keep
+	// a watch waiting for a store that is away.
 	Append(context.Context, ...judge.Entry) error
 }
 
-// account writes the record of one watch. What cannot be written is logged, once, and does not stop the watch.
+// account writes the record of one attempt of a watch. What cannot be written is logged, once, and does not stop
+// the watch.
 type account struct {
 	recorder Recorder
 	release  string
-	failed   bool
+	// began is how the watch began. Every attempt says it before its first line: what a worker has said that died
+	// may never have arrived.
+	began  *judge.Watch
+	begun  bool
+	failed bool
 }
 
-func (a *account) add(ctx context.Context, now time.Time, entries ...judge.Entry) {
-	if a.recorder == nil || a.release == "" || len(entries) == 0 {
+func (a *account) add(ctx context.Context, now time.Time, e judge.Entry) {
+	if a.recorder == nil || a.release == "" {
 		return
 	}
-	for i := range entries {
-		entries[i].Release, entries[i].At = a.release, now
+	e.Release, e.At = a.release, now
+	entries := []judge.Entry{e}
+	if !a.begun {
+		a.begun = true
+		entries = []judge.Entry{{Release: a.release, At: now, Watch: a.began}, e}
 	}
 	if err := a.recorder.Append(ctx, entries...); err != nil && !a.failed {
 		a.failed = true

@@ -150,6 +150,35 @@ func TestAWatchGoesOnWhereADeadWorkerWas(t *testing.T) {
 	require.Equal(t, 10*time.Minute, first.world.Elapsed(), "the hold did not begin again")
 }
 
+func TestAWatchThatWasTakenOverIsOneWatchInTheRecord(t *testing.T) {
+	b, dir := newBench(), t.TempDir()
+	b.half(t)
+	files, err := record.New(dir)
+	require.NoError(t, err)
+	b.watch.Recorder = files
+	in := watchIn()
+	in.ReleaseID = "checkout-k3v9qa"
+	b.world.OnCall = func(op world.Op) {
+		if op == world.Measure && b.world.Calls(world.Measure) == 7 {
+			panic("died")
+		}
+	}
+	_, err = b.env.ExecuteActivity(b.watch.WatchTrack, in)
+	require.ErrorContains(t, err, "died")
+	var left map[string]any
+	require.NoError(t, b.beats[len(b.beats)-1].Get(&left))
+	b.world.OnCall = nil
+	b.env.SetHeartbeatDetails(left)
+	got := b.watched(t, in)
+	file := filepath.Join(dir, in.ReleaseID+".jsonl")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(text), `"watch":`), "each worker says how it began: the other's word may be lost")
+	again := replayed(t, file, func(*plan.Analysis) error { return nil })
+	require.Empty(t, cmp.Diff(got.Verdict, again.Now))
+	require.Empty(t, cmp.Diff(&got.Verdict, again.Then))
+}
+
 func TestTheRecordOfAWatchIsJudgedAgainToTheSameVerdict(t *testing.T) {
 	b := newBench()
 	b.half(t)

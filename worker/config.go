@@ -3,13 +3,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"reflect"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/slipwayhq/slipway/activities/record/s3"
 	"github.com/slipwayhq/slipway/workflows/statement"
 )
 
@@ -20,8 +23,11 @@ type config struct {
 	Prometheus string `env:"SLIPWAY_PROMETHEUS_URL,required,notEmpty"`
 	// Listen is where health (/healthz, /readyz) and metrics (/metrics) are served.
 	Listen string `env:"SLIPWAY_LISTEN" envDefault:":8080"`
-	// Records is a directory for the records of releases; empty: none are kept.
-	Records string `env:"SLIPWAY_RECORD_DIR"`
+	// Records is where the records of releases are kept: a directory, or a bucket such as s3://bucket/prefix, reached as the
+	// AWS_* variables say (see operations); empty: none are kept.
+	Records string `env:"SLIPWAY_RECORDS"`
+	// RecordDir is the older name of SLIPWAY_RECORDS, for a directory.
+	RecordDir string `env:"SLIPWAY_RECORD_DIR"`
 	// Kubeconfig is a kubeconfig file; empty: KUBECONFIG, else the pod's service account.
 	Kubeconfig string `env:"SLIPWAY_KUBECONFIG"`
 	// LogLevel is debug, info, warn or error; JSON on standard error.
@@ -67,6 +73,21 @@ func configure(environment map[string]string) (config, error) {
 	}
 	if u, err := url.Parse(c.TemporalUI); c.TemporalUI != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return c, fmt.Errorf("read environment: SLIPWAY_TEMPORAL_UI_URL %q is not a URL; write one such as https://temporal.example", c.TemporalUI)
+	}
+	return c.whereRecordsAre()
+}
+
+// whereRecordsAre makes one of both names, and refuses what is no place.
+func (c config) whereRecordsAre() (config, error) {
+	if c.Records != "" && c.RecordDir != "" {
+		return c, errors.New("read environment: SLIPWAY_RECORDS and SLIPWAY_RECORD_DIR are both set; the second is the older name of the first: set SLIPWAY_RECORDS alone")
+	}
+	c.Records, c.RecordDir = c.Records+c.RecordDir, ""
+	if !strings.Contains(c.Records, "://") {
+		return c, nil
+	}
+	if _, _, err := s3.Parse(c.Records); err != nil {
+		return c, fmt.Errorf("read environment: SLIPWAY_RECORDS: %w", err)
 	}
 	return c, nil
 }

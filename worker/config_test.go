@@ -43,12 +43,24 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	}, c))
 }
 
+func TestRecordsHaveAnOlderName(t *testing.T) {
+	for variable, place := range map[string]string{"SLIPWAY_RECORDS": "s3://bucket/prefix", "SLIPWAY_RECORD_DIR": "/records"} {
+		c, err := configure(map[string]string{"SLIPWAY_PROMETHEUS_URL": "http://prometheus:9090", variable: place})
+		require.NoError(t, err)
+		require.Equal(t, place, c.Records)
+		require.Empty(t, c.RecordDir)
+	}
+}
+
 func TestConfigRefusesWhatCannotWork(t *testing.T) {
 	tests := map[string]struct {
 		set  map[string]string
 		want string
 	}{
 		"no Prometheus":                {nil, "SLIPWAY_PROMETHEUS_URL"},
+		"two places of records":        {map[string]string{"SLIPWAY_RECORDS": "/a", "SLIPWAY_RECORD_DIR": "/b"}, "set SLIPWAY_RECORDS alone"},
+		"records without a bucket":     {map[string]string{"SLIPWAY_RECORDS": "s3:///a"}, `SLIPWAY_RECORDS: "s3:///a" is not the address of a bucket`},
+		"records in another store":     {map[string]string{"SLIPWAY_RECORDS": "gs://bucket"}, "write one such as s3://bucket/prefix"},
 		"an empty Prometheus":          {map[string]string{"SLIPWAY_PROMETHEUS_URL": ""}, "SLIPWAY_PROMETHEUS_URL"},
 		"a Prometheus that is no URL":  {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus"}, "write one such as http://prometheus:9090"},
 		"a Prometheus without scheme":  {map[string]string{"SLIPWAY_PROMETHEUS_URL": "prometheus:9090"}, "is not a URL"},

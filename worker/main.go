@@ -38,6 +38,7 @@ func run(ctx context.Context, environment map[string]string) error {
 		return err
 	}
 	defer w.temporal.Close()
+	defer w.sendRecords(ctx) // after the queues have stopped
 	health := serve(c.Listen, w)
 	defer health.close()
 	for _, queue := range w.queues {

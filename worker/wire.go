@@ -30,7 +30,7 @@ import (
 	"github.com/slipwayhq/slipway/activities/directory/temporal"
 	"github.com/slipwayhq/slipway/activities/metrics/prometheus"
 	"github.com/slipwayhq/slipway/activities/notify"
-	"github.com/slipwayhq/slipway/activities/record"
+	"github.com/slipwayhq/slipway/activities/record/s3"
 	"github.com/slipwayhq/slipway/activities/registry/oci"
 	"github.com/slipwayhq/slipway/activities/traffic/router"
 	"github.com/slipwayhq/slipway/workflows"
@@ -44,6 +44,7 @@ type wired struct {
 	metrics   *metrics
 	logger    *slog.Logger
 	queues    []worker.Worker
+	records   *s3.Records // nil unless they are kept in a bucket
 	started   atomic.Bool
 	fatal     chan error
 }
@@ -93,7 +94,7 @@ func (w *wired) register(c config, clock activities.Clock) error {
 	}
 	checks := &activities.Checks{Prober: web.New(), Jobs: onTarget.jobs, Clock: clock}
 	watch := &activities.Analysis{Clock: clock, Onlooker: onTarget.onlooker, Pods: onTarget.patients, Prober: checks.Prober}
-	if err := keepAndCount(c, watch); err != nil {
+	if err := w.keepAndCount(c, watch); err != nil {
 		return err
 	}
 
@@ -137,15 +138,13 @@ func (w *wired) register(c config, clock activities.Clock) error {
 }
 
 // keepAndCount gives a watch what it counts by, and what keeps its record.
-func keepAndCount(c config, watch *activities.Analysis) error {
+func (w *wired) keepAndCount(c config, watch *activities.Analysis) error {
 	server, err := api.NewClient(api.Config{Address: c.Prometheus})
 	if err != nil {
 		return fmt.Errorf("reach Prometheus: %w", err)
 	}
 	watch.Source = prometheus.New(v1.NewAPI(server), c.Prometheus, watch.Clock.Now)
-	if c.Records != "" {
-		watch.Recorder, err = record.New(c.Records)
-	}
+	watch.Recorder, err = w.keep(c.Records, watch.Clock)
 	return err
 }
 

@@ -3,14 +3,11 @@
 package record
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
@@ -34,22 +31,15 @@ func (f *Files) Append(_ context.Context, entries ...judge.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	release := entries[0].Release
-	if !regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,200}$`).MatchString(release) {
-		return fmt.Errorf("write record: %q is not the name of a release", release)
-	}
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	for _, e := range entries {
-		if err := encoder.Encode(e); err != nil {
-			return fmt.Errorf("write record of %s: %w", release, err)
-		}
+	release, lines, err := Lines(entries...)
+	if err != nil {
+		return err
 	}
 	file, err := os.OpenFile(filepath.Join(f.dir, release+".jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // read by whoever may read the directory
 	if err != nil {
 		return fmt.Errorf("write record of %s: %w", release, err)
 	}
-	_, err = file.Write(lines.Bytes())
+	_, err = file.Write(lines)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write record of %s: %w", release, err)
 	}

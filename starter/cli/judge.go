@@ -5,6 +5,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipwayhq/slipway/activities/record/s3"
 	"github.com/slipwayhq/slipway/starter/view"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
 	"github.com/slipwayhq/slipway/workflows/decide/opinion"
@@ -30,21 +32,23 @@ func (a *app) judge() *cobra.Command {
 func (a *app) replay() *cobra.Command {
 	var changes []string
 	cmd := &cobra.Command{
-		Use: "replay FILE…", Short: "Judge recorded releases again, with other limits", Args: cobra.MinimumNArgs(1),
+		Use: "replay RECORD…", Short: "Judge recorded releases again, with other limits", Args: cobra.MinimumNArgs(1),
 		Long: `Judge recorded releases again, with other limits.
 
-A record is a file that a worker has written into SLIPWAY_RECORD_DIR. Each watch in it is judged again, tick by tick, and
+A record is what a worker has written to SLIPWAY_RECORDS: a file, or s3://bucket/prefix/RELEASE, which is reached as
+the AWS_* variables say; s3://bucket/prefix/ is every release there. Each watch in it is judged again, tick by tick, and
 shown beside the verdict that was given then. --set changes a field of spec.analysis, such as errors.tolerate=2x,
-falseAlarms=1 or guards.rules=[{"name":"mine","when":"candidate.failed > 20"}]; with many files it tells what would have been caught, and which good releases stopped. It judges
+falseAlarms=1 or guards.rules=[{"name":"mine","when":"candidate.failed > 20"}]; with many records it tells what would
+have been caught, and which good releases stopped. It judges
 what happened: a release that was rolled back has no ticks after that.`,
-		RunE: func(_ *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, places []string) error {
 			var all []view.Record
-			for _, file := range files {
-				r, err := replay(file, changes)
+			for _, place := range places {
+				some, err := replay(cmd.Context(), place, changes)
 				if err != nil {
-					return fmt.Errorf("replay %s: %w", file, err)
+					return fmt.Errorf("replay %s: %w", place, err)
 				}
-				all = append(all, r)
+				all = append(all, some...)
 			}
 			if a.json {
 				return a.encode(all)
@@ -56,18 +60,55 @@ what happened: a release that was rolled back has no ticks after that.`,
 	return cmd
 }
 
-// replay judges one file again.
-func replay(file string, changes []string) (view.Record, error) {
-	f, err := os.Open(file)
+// replay judges the records at one place again.
+func replay(ctx context.Context, place string, changes []string) ([]view.Record, error) {
+	if strings.HasPrefix(place, s3.Scheme) {
+		return replayBucket(ctx, place, changes)
+	}
+	f, err := os.Open(place)
 	if err != nil {
-		return view.Record{}, err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	entries, err := lines(f)
+	one, err := again(f, place, changes)
+	return []view.Record{one}, err
+}
+
+// replayBucket judges the record of a release, or of every release, from where the release's name would stand.
+func replayBucket(ctx context.Context, place string, changes []string) ([]view.Record, error) {
+	slash := strings.LastIndex(place, "/")
+	bucket, err := s3.Open(place[:slash])
+	if err != nil {
+		return nil, err
+	}
+	releases := []string{place[slash+1:]}
+	if releases[0] == "" {
+		if releases, err = bucket.Releases(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var all []view.Record
+	for _, release := range releases {
+		text, err := bucket.Read(ctx, release)
+		if err != nil {
+			return nil, err
+		}
+		one, err := again(bytes.NewReader(text), place[:slash+1]+release, changes)
+		if err != nil {
+			return nil, fmt.Errorf("release %s: %w", release, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// again judges one record again.
+func again(r io.Reader, place string, changes []string) (view.Record, error) {
+	entries, err := lines(r)
 	if err != nil {
 		return view.Record{}, err
 	}
-	out := view.Record{File: file}
+	out := view.Record{File: place}
 	if len(entries) > 0 {
 		out.Release = entries[0].Release
 	}

@@ -21,7 +21,7 @@ var large = []string{
 
 func TestWhatSeveralProgramsShareHasOneVersionAndIsCompiledOnce(t *testing.T) {
 	used := map[string]map[string][]string{}
-	for _, dir := range []string{"../..", "../e2e", ".", "kube", "gateway", "temporal", "prometheus"} {
+	for _, dir := range []string{"../..", "../e2e", "../s3", ".", "kube", "gateway", "temporal", "prometheus"} {
 		for path, version := range requirements(t, dir) {
 			if used[path] == nil {
 				used[path] = map[string][]string{}

@@ -12,7 +12,8 @@ import (
 )
 
 // Entry is one line of the record of a release: exactly one of its last six fields is set. A watch that was
-// taken over by another worker may have written ticks twice; the second time counts for nothing.
+// taken over by another worker has said twice how it began, and may have written ticks twice; the second time
+// counts for nothing.
 type Entry struct {
 	// Release that it belongs to.
 	Release string `json:"release"`
@@ -50,6 +51,11 @@ func (w *Watch) Settings() Settings {
 	return p
 }
 
+// goesOn reports whether w is the watch before, of which whoever has taken it over says again how it began.
+func (w *Watch) goesOn(before *Watch) bool {
+	return before != nil && w.Weight == before.Weight && w.Start.Equal(before.Start)
+}
+
 // Judged is a tick and what was found after it.
 type Judged struct {
 	Tick
@@ -79,9 +85,12 @@ func Replay(entries []Entry, change func(*plan.Analysis) error, read func([]plan
 	var p Settings
 	var s State
 	var others Rules // nil: nothing has changed
+	var began *Watch
 	for i, e := range entries {
 		switch {
+		case e.Watch != nil && e.Watch.goesOn(began):
 		case e.Watch != nil:
+			began = e.Watch
 			w := *e.Watch
 			before := New(w.Analysis, w.History).rules
 			if err := change(&w.Analysis); err != nil {
