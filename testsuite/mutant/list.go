@@ -183,9 +183,9 @@ func accounts() []mutant {
 	const recorded = "./activities TestTheRecordOfAWatchIsJudgedAgainToTheSameVerdict"
 	return []mutant{
 		{promise: "I15", name: "a verdict is not recorded", file: analysis, was: "	record.add(ctx, now, judge.Entry{Verdict: &v})\n", is: "", by: recorded},
-		{promise: "I15", name: "what was seen is not recorded", file: analysis, was: "record.add(ctx, a.Clock.Now(), w.record(w.line(&p, t), &began)...)", is: "_ = w.record(w.line(&p, t), &began)", by: recorded},
+		{promise: "I15", name: "what was seen is not recorded", file: analysis, was: "record.add(ctx, a.Clock.Now(), w.line(&p, t))", is: "_ = w.line(&p, t)", by: recorded},
 		{promise: "I15", name: "what a rule saw is not recorded", file: analysis, was: "record.add(ctx, a.Clock.Now(), judge.Entry{Rules: &said})", is: "_ = judge.Entry{Rules: &said}", by: "./activities TestARuleOfThePlanDecidesAndItsRecordSaysWhatItSaw"},
-		{promise: "I15", name: "what a watch began with is not recorded", file: analysis, was: "return []judge.Entry{{Watch: began}, e}", is: "return []judge.Entry{e}", by: recorded},
+		{promise: "I15", name: "what a watch began with is not recorded", file: "activities/record.go", was: "entries = []judge.Entry{{Release: a.release, At: now, Watch: a.began}, e}", is: "entries = []judge.Entry{e}", by: recorded},
 
 		{promise: "I18", name: "the address of a gate is told with what is secret in it", file: "workflows/plan/types.go", was: "address, _, _ := strings.Cut(c.URL, \"?\")\n\treturn address", is: "return strings.TrimSpace(c.URL)", by: "./workflows TestAnotherSystemOpensAGateInThePlaceOfPeople"},
 		{promise: "I18", name: "the fault of a gate is told with what is secret in it", file: "activities/confirm.go", was: "err = u.Err // the whole address may hold what is secret", is: "err = u", by: "./activities TestAnotherSystemIsAskedUntilItSaysYes"},
