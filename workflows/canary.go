@@ -42,7 +42,7 @@ func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	for _, s := range p.Steps {
 		r.step(StepStatus{Weight: s.Weight, Hold: s.Hold}, s.Gate)
 	}
-	r.testers, r.sticky, r.mirror = p.Testers, p.Sticky, p.Mirror
+	r.testers, r.sticky, r.mirror, r.checked = p.Testers, p.Sticky, p.Mirror, p.Checks
 	c := &canary{release: r, plan: *p}
 	c.plan.Steps = slices.Clone(p.Steps)
 	return c.run(ctx)
@@ -111,6 +111,10 @@ func (c *canary) forward(ctx workflow.Context) error {
 		return err
 	}
 	if err := c.openPreview(ctx); err != nil {
+		return err
+	}
+	c.guardJobs()
+	if err := c.checkAll(ctx, c.plan.Checks); err != nil {
 		return err
 	}
 	if err := c.rehearse(ctx); err != nil {

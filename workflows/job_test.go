@@ -27,6 +27,13 @@ func smokeTested() plan.Plan {
 	return p
 }
 
+// smokeTestedFirst is the canary with a Job before the first weight.
+func smokeTestedFirst() plan.Plan {
+	p := twoSteps()
+	p.Spec.Strategy.Canary.Checks = smoke()
+	return p
+}
+
 // smokeTestedInBatches is the rolling plan with a Job after each batch.
 func smokeTestedInBatches() plan.Plan {
 	p := inBatches()
@@ -51,6 +58,25 @@ func TestAJobRunsOnceBeforeTheSwitchAndIsDeleted(t *testing.T) {
 	require.Equal(t, 1, r.said("check smoke passed: Job checkout-smoke-1-3 completed"), r.story())
 }
 
+func TestNobodyReachesACanaryBeforeItsChecksHavePassed(t *testing.T) {
+	r := prepare(t, smokeTestedFirst()).run()
+	r.promoted()
+	require.Empty(t, cmp.Diff([]string{
+		"0s  deploy checkout-green: 3 pods of the new version",
+		"20s  make a Job for checkout-green",
+		"24s  delete the Job",
+		"24s  weight 10 %",
+	}, r.world.Timeline()[:4]))
+
+	p := smokeTestedFirst()
+	p.Spec.Strategy.Canary.Checks = append(p.Spec.Strategy.Canary.Checks, plan.Check{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(30)})
+	r = prepare(t, p)
+	r.world.BadAnswers = -1
+	r.run().undone("check health did not pass within 30s")
+	require.Zero(t, r.status.MaxWeight)
+	require.Equal(t, 1, r.said("check smoke passed: Job checkout-smoke-1-2 completed"), r.story())
+}
+
 func TestAJobRunsAfterEveryBatch(t *testing.T) {
 	r := prepare(t, smokeTestedInBatches()).run()
 	r.promoted()
@@ -72,7 +98,7 @@ func TestAReleaseWhoseJobGoesWrongIsUndoneAndTheJobIsDeleted(t *testing.T) {
 		"it cannot be made":    {func(w *world.World) { w.Fail(world.MakeJob, 1, denied) }, "may not create Jobs"},
 		"it cannot be deleted": {func(w *world.World) { w.Fail(world.DeleteJob, 1, denied) }, "may not create Jobs"},
 	}
-	for name, p := range map[string]plan.Plan{"blue-green": smokeTested(), "rolling": smokeTestedInBatches()} {
+	for name, p := range map[string]plan.Plan{"blue-green": smokeTested(), "canary": smokeTestedFirst(), "rolling": smokeTestedInBatches()} {
 		for what, tt := range tests {
 			t.Run(name+", "+what, func(t *testing.T) {
 				r := prepare(t, p)
@@ -98,7 +124,7 @@ func TestARolloutThatIsAbortedDuringAJobComesBackFirst(t *testing.T) {
 }
 
 func TestACronJobThatDoesNotExistIsRefusedBeforeAnythingIsTouched(t *testing.T) {
-	for name, p := range map[string]plan.Plan{"blue-green": smokeTested(), "rolling": smokeTestedInBatches()} {
+	for name, p := range map[string]plan.Plan{"blue-green": smokeTested(), "canary": smokeTestedFirst(), "rolling": smokeTestedInBatches()} {
 		t.Run(name, func(t *testing.T) {
 			r := prepare(t, p)
 			r.world.NoCronJob = true

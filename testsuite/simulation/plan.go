@@ -62,11 +62,10 @@ func changed(p plan.Plan, change func(*plan.Plan)) plan.Plan {
 }
 
 func blueGreen() plan.Plan {
-	check := plan.Check{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(8)}
 	return changed(canary(), func(p *plan.Plan) {
 		p.Spec.Strategy = plan.Strategy{BlueGreen: &plan.BlueGreen{
 			Preview: &plan.Preview{
-				Header: &plan.Header{Name: "X-Preview", Value: "green"}, Checks: []plan.Check{check},
+				Header: &plan.Header{Name: "X-Preview", Value: "green"}, Checks: []plan.Check{health()},
 				Load: &plan.LoadTest{URL: "http://checkout.example/", Rate: 2, For: seconds(2)},
 			},
 			Bake: seconds(8), ReadyWithin: seconds(12), SettleWithin: seconds(4),
@@ -75,14 +74,18 @@ func blueGreen() plan.Plan {
 }
 
 func rolling() plan.Plan {
-	check := plan.Check{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(8)}
 	return changed(canary(), func(p *plan.Plan) {
 		p.Spec.Strategy = plan.Strategy{Rolling: &plan.Rolling{
 			Batches:  []plan.Size{plan.Pods(1), plan.Percent(100)},
 			MaxSurge: new(plan.Percent(25)), MaxUnavailable: new(plan.Pods(0)),
-			Soak: seconds(6), Bake: seconds(8), ReadyWithin: seconds(20), Checks: []plan.Check{check},
+			Soak: seconds(6), Bake: seconds(8), ReadyWithin: seconds(20), Checks: []plan.Check{health()},
 		}}
 	})
+}
+
+// health is a check by a request.
+func health() plan.Check {
+	return plan.Check{Name: "health", URL: "http://checkout.example/health", Status: 200, Contains: "ok", Within: seconds(8)}
 }
 
 // smoke is a check by a Job.
@@ -121,6 +124,7 @@ func ways() map[string]way {
 	add("canary with a mirror", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Strategy.Canary.Mirror = &plan.Mirror{Percent: 100, Hold: seconds(6)}
 	}))
+	add("canary with checks", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Checks = []plan.Check{health(), smoke()} }))
 	add("canary sized for its weight", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Sizing = plan.SizingWeight }))
 	add("canary by pods", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}}

@@ -129,6 +129,7 @@ func (c *Canary) fill(t Traffic) {
 	or(&c.Bake, defaultBake)
 	or(&c.ReadyWithin, defaultReadyWithin)
 	or(&c.SettleWithin, defaultSettleWithin)
+	fillChecks(c.Checks)
 	if m := c.Mirror; m != nil {
 		or(&m.Hold, defaultHold)
 		or(&m.Percent, defaultMirror)

@@ -206,6 +206,7 @@ func TestACanaryWithoutARouterNeedsNoSourceAndIsSizedByItsWeights(t *testing.T) 
 	require.NotZero(t, p.Spec.Analysis.Interval)
 	for name, tt := range map[string]struct{ replace, with, want string }{
 		"a weight above 50":        {"weight: 50", "weight: 75", "steps[1].weight: must be at most 50 with traffic.replicas"},
+		"checks too late":          {"canary: {", "canary: {checks: [{name: smoke, job: {cronJob: smoke}}], ", "canary.checks: with traffic.replicas the candidate's pods serve users as soon as they are ready"},
 		"a candidate of full size": {"canary: {", "canary: {sizing: full, ", "canary.sizing: with traffic.replicas the candidate's pods are its weight"},
 		"testers":                  {"canary: {", "canary: {testers: {header: {name: a, value: b}}, ", "canary.testers: only a router tells testers from others"},
 		"two routers":              {"{replicas: {}}", "{replicas: {}, service: {}}", "spec.traffic: name one router, not several"},

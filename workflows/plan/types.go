@@ -260,6 +260,9 @@ type Canary struct {
 	// Testers reach the candidate from its deploy to the promotion, whatever the weight; it needs a router
 	// that tells them apart.
 	Testers *Testers `json:"testers,omitempty"`
+	// Checks must all pass once the candidate is ready and before it gets any request of users, one after the other;
+	// else the release is undone. With traffic.replicas there is no such moment.
+	Checks []Check `json:"checks,omitempty"`
 	// Sticky keeps a client on the version that it got first, for as long as the candidate has a share; it needs
 	// a router that can.
 	Sticky *Sticky `json:"sticky,omitempty"`

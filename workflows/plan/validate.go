@@ -337,6 +337,8 @@ func (c *checker) canary(s *Canary, t Traffic) {
 	c.must(t.Replicas == nil || s.Sizing != SizingFull, at+".sizing", "with traffic.replicas the candidate's pods are its weight; leave sizing out")
 	c.must(s.StepBack >= 0 && s.StepBack <= maxStepBack, at+".stepBack", "must be at most %s: users stay on a version that is not wanted for so long at each step", maxStepBack)
 	c.must(s.StepBack == 0 || t.Replicas == nil, at+".stepBack", "is not possible with traffic.replicas, where a weight is made of pods")
+	c.checks(at, s.Checks)
+	c.must(len(s.Checks) == 0 || t.Replicas == nil, at+".checks", "with traffic.replicas the candidate's pods serve users as soon as they are ready; name a router to check them before that")
 	c.must(len(s.Steps) > 0, at+".steps", "give at least one step, such as {weight: 10, hold: 5m}")
 	c.must(len(s.Steps) <= maxSteps, at+".steps", "at most %d steps", maxSteps)
 	before := 0

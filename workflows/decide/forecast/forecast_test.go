@@ -169,6 +169,8 @@ func TestACheckByAJobIsNamedWithItsUndo(t *testing.T) {
 	}
 	require.Equal(t, "check health by a Job of CronJob smoke; bring the former revision back, restore the workload's settings, delete the check's Job", said(rolling))
 	require.Equal(t, "check health by a Job of CronJob smoke; delete the check's Job, close the preview route, remove the candidate", said(blueGreen))
+	checked := strings.Replace(canary, "      steps:", "      checks: [{name: health, job: {cronJob: smoke}}]\n      steps:", 1)
+	require.Equal(t, "check health by a Job of CronJob smoke; delete the check's Job, remove the candidate", said(checked))
 }
 
 func TestARollingReleaseOfAnUnknownNumberOfPods(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 func (s *script) canary(c plan.Canary) {
 	s.preflight()
 	s.deploy(c.ReadyWithin)
+	s.checks(c.Checks)
 	s.mirror(c.Mirror)
 	for _, step := range c.Steps {
 		s.shift(step.Weight, step.Hold)

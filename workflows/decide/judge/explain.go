@@ -130,7 +130,7 @@ func (s *State) Ratio(p *Settings, metric int) (Interval, bool) {
 
 // absolute is the sentence of a catastrophe.
 func (s *State) absolute(p *Settings, metric int) string {
-	m, run := &p.Metrics[metric], s.Over[metric][0]
+	m, run := &p.Metrics[metric], s.Over[metric][overAlone]
 	what := "failed"
 	if m.UpTo > 0 {
 		what = "was slower than " + seconds(m.UpTo) + " in"
@@ -141,7 +141,7 @@ func (s *State) absolute(p *Settings, metric int) string {
 		return text
 	}
 	o := s.Steps[len(s.Steps)-1].Sums[metric].outcome()
-	if o.nb == 0 {
+	if o.nb == 0 || o.y > m.Absolute*o.nb { // there was an incident before, which is over
 		return text + ", which stable keeps"
 	}
 	return text + fmt.Sprintf(", which stable keeps (%s)", ofRequests(o.y, o.nb))
@@ -149,7 +149,7 @@ func (s *State) absolute(p *Settings, metric int) string {
 
 func (s *State) incident(p *Settings) string {
 	for m := range p.Metrics {
-		candidate, stable := s.Over[m][0], s.Over[m][1]
+		candidate, stable := s.Over[m][overCandidate], s.Over[m][overStable]
 		if candidate.Ticks > 0 && stable.Ticks > 0 && !p.Metrics[m].DryRun {
 			what := "fail"
 			if p.Metrics[m].UpTo > 0 {

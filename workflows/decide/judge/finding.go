@@ -179,9 +179,8 @@ func (s *State) over(p *Settings, of func(*Metric) bool) (int, bool) {
 		if !of(&p.Metrics[m]) {
 			continue
 		}
-		candidate, stable := s.Over[m][0], s.Over[m][1]
-		beyond := candidate.Ticks >= overTicks && candidate.Of >= overRequests && candidate.beyond(p.Metrics[m].Absolute, beyondChance)
-		if beyond && !(stable.Ticks > 0 && stable.beyond(p.Metrics[m].Absolute, likely)) {
+		alone := s.Over[m][overAlone]
+		if alone.Ticks >= overTicks && alone.Of >= overRequests && alone.beyond(p.Metrics[m].Absolute, beyondChance) {
 			return m, true
 		}
 	}
@@ -194,8 +193,8 @@ func (s *State) bothOver(p *Settings, of func(*Metric) bool) bool {
 		if !of(&p.Metrics[m]) {
 			continue
 		}
-		candidate, stable := s.Over[m][0], s.Over[m][1]
-		if candidate.Ticks > 0 && stable.Ticks > 0 && stable.beyond(p.Metrics[m].Absolute, likely) {
+		candidate, stable := s.Over[m][overCandidate], s.Over[m][overStable]
+		if candidate.Ticks > 0 && stable.over(&p.Metrics[m]) {
 			return true
 		}
 	}

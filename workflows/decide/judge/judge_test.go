@@ -414,3 +414,20 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+func TestAnIncidentThatEndsOnStableFirstIsNotTheCandidates(t *testing.T) {
+	c := begin(limits(), known())
+	c.add(5, served(900, 2, 9), served(100, 0, 1))
+	during := c.add(6, served(900, 200, 9), served(100, 22, 1))
+	require.Equal(t, Incident, during.Kind, c.s.Explain(&c.p, during))
+	after := c.add(1, served(900, 1, 9), served(100, 22, 1))
+	require.NotEqual(t, Catastrophe, after.Kind, c.s.Explain(&c.p, after))
+	after = c.add(1, served(900, 1, 9), served(100, 0, 1))
+	require.NotEqual(t, Catastrophe, after.Kind, c.s.Explain(&c.p, after))
+
+	still := c.add(1, served(900, 200, 9), served(100, 60, 1)) // it comes again
+	require.NotEqual(t, Catastrophe, still.Kind, c.s.Explain(&c.p, still))
+	alone := c.add(3, served(900, 1, 9), served(100, 60, 1)) // and stays with the candidate
+	require.Equal(t, Catastrophe, alone.Kind, c.s.Explain(&c.p, alone))
+	require.Contains(t, c.s.Verdict(&c.p, alone).Reason, "candidate failed 120 of 200 requests (60.00 %) in 20s, over the absolute limit of 10.00 %, which stable keeps")
+}

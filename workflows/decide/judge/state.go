@@ -49,8 +49,9 @@ type State struct {
 	Certificates [][3]float64 `json:"certificates"`
 	// Steps are the sums of each step; the last is the present one.
 	Steps []Step `json:"steps"`
-	// Over are the ticks in a row in which a track was over an absolute limit, by metric.
-	Over [][2]Run `json:"over"`
+	// Over are the ticks in a row in which an absolute limit was broken, by metric: by the candidate, by stable, and by the
+	// candidate alone.
+	Over [][3]Run `json:"over"`
 	// Quiet is how many ticks in a row the candidate had no requests; Gap is why the last tick was not used.
 	Quiet int    `json:"quiet,omitempty"`
 	Gap   string `json:"gap,omitempty"`
@@ -110,7 +111,7 @@ func Begin(p *Settings, s State, weight int, now time.Time) State {
 	s.Weight, s.Since, s.Fresh = weight, now, true
 	s.Blocks, s.Block = 0, make([]Sum, len(p.Metrics))
 	s.Guard.Levels, s.Guard.Rules = nil, nil
-	s.Over, s.Routed, s.Quiet, s.Gap = make([][2]Run, len(p.Metrics)), [2]float64{}, 0, ""
+	s.Over, s.Routed, s.Quiet, s.Gap = make([][3]Run, len(p.Metrics)), [2]float64{}, 0, ""
 	if len(s.Steps) == maxSteps {
 		s.Steps = append([]Step{s.Steps[0].join(s.Steps[1])}, s.Steps[2:]...)
 	}
@@ -128,7 +129,7 @@ func (s Step) join(o Step) Step {
 
 func fresh(p *Settings) State {
 	n := len(p.Metrics)
-	s := State{R: newEngine(n), V: newEngine(n), Base: make([]float64, n+2), Block: make([]Sum, n), Certificates: make([][3]float64, n), Over: make([][2]Run, n)}
+	s := State{R: newEngine(n), V: newEngine(n), Base: make([]float64, n+2), Block: make([]Sum, n), Certificates: make([][3]float64, n), Over: make([][3]Run, n)}
 	s.Base[0], s.Base[2] = p.Metrics[0].of, p.Metrics[0].bad
 	for m := 1; m < n; m++ {
 		s.Base[1], s.Base[2+m] = p.Metrics[m].of, p.Metrics[m].bad
@@ -160,8 +161,8 @@ func (s *State) Sound(p *Settings) bool {
 			ok = ok && sum.sound()
 		}
 	}
-	for _, pair := range s.Over {
-		for _, run := range pair {
+	for _, runs := range s.Over {
+		for _, run := range runs {
 			ok = ok && run.Ticks >= 0 && countable(run.Bad) && countable(run.Of)
 		}
 	}
@@ -365,19 +366,41 @@ func (s *State) betAlone(metric *Metric, m int, o outcome) {
 	}
 }
 
-// watchLimit counts the ticks in a row in which a track is over the absolute limit.
+// watchLimit counts the ticks in a row in which a track is over the absolute limit. A tick in which stable was over it
+// too, and the one after that, are not the candidate's alone: an incident may end a little later on one track than on
+// the other.
 func (s *State) watchLimit(metric *Metric, m int, o outcome) {
 	if metric.Absolute == 0 {
 		return
 	}
-	for side, n := range [...][2]float64{{o.x, o.nc}, {o.y, o.nb}} {
-		run := &s.Over[m][side]
-		switch {
-		case n[1] == 0: // says nothing
-		case n[0] > metric.Absolute*n[1]:
-			run.Ticks, run.Bad, run.Of = run.Ticks+1, run.Bad+n[0], run.Of+n[1]
-		default:
-			*run = Run{}
-		}
+	candidate, stable, alone := &s.Over[m][overCandidate], &s.Over[m][overStable], &s.Over[m][overAlone]
+	before := stable.over(metric)
+	candidate.add(metric, o.x, o.nc)
+	stable.add(metric, o.y, o.nb)
+	if before || stable.over(metric) {
+		*alone = Run{}
+		return
+	}
+	alone.add(metric, o.x, o.nc)
+}
+
+// Whose runs there are for each metric.
+const (
+	overCandidate = iota
+	overStable
+	overAlone
+)
+
+// add goes on with a run, or ends it. No requests say nothing.
+func (r *Run) add(metric *Metric, bad, of float64) {
+	switch {
+	case of == 0:
+	case bad > metric.Absolute*of:
+		r.Ticks, r.Bad, r.Of = r.Ticks+1, r.Bad+bad, r.Of+of
+	default:
+		*r = Run{}
 	}
 }
+
+// over reports whether a run is more than bad luck.
+func (r *Run) over(metric *Metric) bool { return r.Ticks > 0 && r.beyond(metric.Absolute, likely) }
