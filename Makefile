@@ -60,7 +60,7 @@ fuzz-short:
 	$(MAKE) fuzz FUZZTIME=10s FUZZ_SLOW=
 
 ## seeds: releases on fake time in which things go wrong, SEEDS of them from FIRST on; docs/reliability.md tells more
-SEEDS ?= 8000
+SEEDS ?= 12000
 FIRST ?= 1
 seeds:
 	go test -count=1 -timeout 30m ./testsuite/simulation -v -run TestSeeds -seeds $(SEEDS) -first $(FIRST) -hits $(if $(filter 1,$(FIRST)),20,0)

@@ -95,6 +95,9 @@ func imageEditor(d *appsv1.Deployment, container string) string {
 // TakeBack declares again what a release holds: images, numbers of pods, lower limits of autoscalers, and what
 // the root Service selects. A Deployment or a Service that is gone is not made anew.
 func (c *Client) TakeBack(ctx context.Context, in activities.TakeBackIn) error {
+	if err := c.unclaimed(ctx, in); err != nil {
+		return err
+	}
 	for _, held := range in.Held.Tracks {
 		if err := c.takeTrackBack(ctx, in, held); err != nil {
 			return err
@@ -108,6 +111,25 @@ func (c *Client) TakeBack(ctx context.Context, in activities.TakeBackIn) error {
 		}
 		return Stamp(s, in.Write)
 	})
+}
+
+// unclaimed refuses where a newer step has written any of the objects: then none of them is this one's to change.
+func (c *Client) unclaimed(ctx context.Context, in activities.TakeBackIn) error {
+	ns := in.Held.Target.Namespace
+	for _, held := range in.Held.Tracks {
+		d, err := c.deployment(ctx, ns, held.Deployment)
+		if err == nil && d != nil {
+			err = fenced(d, in.Write)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	root, err := c.service(ctx, ns, in.Held.Target.Service)
+	if err != nil || root == nil {
+		return err
+	}
+	return fenced(root, in.Write)
 }
 
 func (c *Client) takeTrackBack(ctx context.Context, in activities.TakeBackIn, held activities.HeldTrack) error {

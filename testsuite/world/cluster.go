@@ -254,7 +254,14 @@ func (w *World) SwitchService(_ context.Context, in activities.SwitchServiceIn) 
 	// The way back waits for nothing, not even for an old version that has lost its pods.
 	back := track == w.first && w.standing(track, w.state.Tracks[track].Size, w.time()) < w.state.Tracks[track].Size
 	late := w.Late || w.state.Serving == track || back
-	if !late && (track == Both && (!w.was(w.first, 1) || !w.was(w.second, 1)) || track != Both && !w.was(track, 1)) {
+	joins := track // who gets requests that it did not get before
+	if track == Both {
+		joins = w.first
+		if w.state.Serving == w.first {
+			joins = w.second
+		}
+	}
+	if !late && !w.was(joins, 1) {
 		w.violate("Service %s sent to %s, which is not ready", in.Service, track)
 	}
 	if w.state.Serving == track {
@@ -337,6 +344,9 @@ func (w *World) retire(t Track, in activities.RetireTrackIn) {
 // guardRetirement flags a track that is taken away too early.
 func (w *World) guardRetirement(in activities.RetireTrackIn) {
 	track := in.Deployment
+	if t, ok := w.state.Tracks[track]; ok && !in.DeleteDeployment && in.Replicas >= t.Size && (in.Image == "" || in.Image == t.Image) {
+		return // it loses nothing
+	}
 	switch idle := w.time().Sub(w.reached[track]); {
 	case w.state.Serving == track, w.state.Serving == Both:
 		w.violate("%s removed while the root Service sends to it", track)

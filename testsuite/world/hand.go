@@ -63,13 +63,15 @@ func (h Hands) TakeBack(_ context.Context, in activities.TakeBackIn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range in.Held.Tracks {
-		has, ok := h.state.Tracks[t.Deployment]
-		if !ok {
+		if _, ok := h.state.Tracks[t.Deployment]; !ok {
 			return fault.New(fault.NotFound, "%s does not exist", t.Deployment)
 		}
 		if err := h.stamp(t.Deployment, in.Write); err != nil {
 			return err
 		}
+	}
+	for _, t := range in.Held.Tracks {
+		has := h.state.Tracks[t.Deployment]
 		if has.Image != t.Image {
 			has.Image, h.deployed[t.Deployment] = t.Image, h.time()
 			h.did("take back the image of %s", t.Deployment)

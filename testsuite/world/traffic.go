@@ -198,7 +198,7 @@ func (w *World) SetMirror(_ context.Context, in activities.MirrorIn) error {
 	case w.Late || in.Percent == 0:
 	case !w.was(w.second, 1):
 		w.violate("copies sent to %s, which is not ready", w.second)
-	case !w.was(w.second, decide.Enough(in.Percent, Replicas)):
+	case !w.was(w.second, decide.Enough(in.Percent, w.capacity())):
 		w.violate("copies of %d %% of requests sent to %d pods of %s", in.Percent, w.pods(), w.second)
 	}
 	w.copies(in.Percent)
