@@ -81,11 +81,13 @@ func (m measures) some() []func(context.Context, *stage.Stage) ([]Figure, error)
 	out := []func(context.Context, *stage.Stage) ([]Figure, error){
 		func(ctx context.Context, s *stage.Stage) ([]Figure, error) { return ways(ctx, s, m.way) },
 	}
-	if strings.Contains("there and back", m.way) {
-		out = append(out, switches)
-	}
-	if strings.Contains("first answer", m.way) {
-		out = append(out, starts)
+	for _, one := range []struct {
+		name    string
+		measure func(context.Context, *stage.Stage) ([]Figure, error)
+	}{{"there and back", switches}, {"first answer", starts}} {
+		if strings.Contains(one.name, m.way) {
+			out = append(out, one.measure)
+		}
 	}
 	return out
 }
