@@ -44,7 +44,7 @@ func (a *Traffic) MirrorTraffic(ctx context.Context, in MirrorIn) (Settled, erro
 	if err != nil {
 		return Settled{}, fault.From(err)
 	}
-	ready, err := a.ready(ctx, in.Ready)
+	ready, _, err := a.ready(ctx, in.Ready)
 	if err != nil {
 		return Settled{}, err
 	}

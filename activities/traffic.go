@@ -235,29 +235,30 @@ func (a *Traffic) able(ctx context.Context, in ShiftTrafficIn) (Settled, error) 
 		if err != nil || len(edits) > 0 {
 			return Settled{Edits: edits}, fault.From(err)
 		}
-		looked := a.Clock.Now()
-		ready, err := a.ready(ctx, in.Ready)
+		ready, looks, err := a.ready(ctx, in.Ready)
 		if err != nil {
 			return Settled{}, err
 		}
 		if !ready.Ready {
 			return Settled{Unready: true, Reason: ready.Reason}, nil
 		}
-		if a.Clock.Now().Sub(looked) < pollInterval {
+		if looks <= 1 { // however long that one took
 			return Settled{}, nil
 		}
 	}
 }
 
-// ready heartbeats until the pods are ready or their deadline has passed.
-func (a *Traffic) ready(ctx context.Context, in *AwaitReadyIn) (Readiness, error) {
+// ready heartbeats until the pods are ready or their deadline has passed, and tells how often it has looked.
+func (a *Traffic) ready(ctx context.Context, in *AwaitReadyIn) (out Readiness, looks int, err error) {
 	if in == nil {
-		return Readiness{Ready: true}, nil
+		return Readiness{Ready: true}, 0, nil
 	}
-	return poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
+	out, err = poll(ctx, a.Clock, in.Deadline, func(ctx context.Context) (Readiness, bool, error) {
+		looks++
 		r, err := a.Pods.Readiness(ctx, *in)
 		return r, r.Ready, err
 	})
+	return out, looks, err
 }
 
 // AwaitTraffic heartbeats until the router serves the weight or the deadline has passed.

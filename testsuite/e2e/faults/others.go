@@ -64,19 +64,21 @@ func updates(c faultproxy.Call) bool { return c.Verb == "update" || c.Verb == "d
 // weathers are an API server in a bad state for as long as the release lasts. Whatever comes of it is whole.
 func weathers(w Way) []Case {
 	var out []Case
+	whole := []End{Promoted, Undone, Refused}
 	for _, one := range []struct {
 		name string
 		rule faultproxy.Rule
+		ends []End
 	}{
-		{"conflicts", faultproxy.Rule{Match: updates, Share: 0.5, Fault: faultproxy.Fault{Status: http.StatusConflict}}},
-		{"throttled", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}}},
-		{"errors", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}}},
-		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 300 * time.Millisecond}}},
-		{"now-and-then-dead-slow", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Delay: 6 * time.Second}}},
-		{"answers-lost", faultproxy.Rule{Match: writes, Share: 0.5, Fault: faultproxy.Fault{Cut: faultproxy.AfterEffect}}},
-		{"connections-cut", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}},
+		{"conflicts", faultproxy.Rule{Match: updates, Share: 0.5, Fault: faultproxy.Fault{Status: http.StatusConflict}}, whole},
+		{"throttled", faultproxy.Rule{Share: 0.3, Fault: faultproxy.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}}, whole},
+		{"errors", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Status: http.StatusInternalServerError}}, whole},
+		{"slow", faultproxy.Rule{Fault: faultproxy.Fault{Delay: 300 * time.Millisecond}}, []End{Promoted}},
+		{"now-and-then-dead-slow", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Delay: 6 * time.Second}}, whole},
+		{"answers-lost", faultproxy.Rule{Match: writes, Share: 0.5, Fault: faultproxy.Fault{Cut: faultproxy.AfterEffect}}, whole},
+		{"connections-cut", faultproxy.Rule{Share: 0.1, Fault: faultproxy.Fault{Cut: faultproxy.BeforeEffect}}, whole},
 	} {
-		out = append(out, Case{ID: w.Name + "/api-" + one.name, Way: w, Rules: []faultproxy.Rule{one.rule}, Ends: []End{Promoted, Undone, Refused}})
+		out = append(out, Case{ID: w.Name + "/api-" + one.name, Way: w, Rules: []faultproxy.Rule{one.rule}, Ends: one.ends})
 	}
 	return out
 }
