@@ -51,16 +51,11 @@ func manyApprovals(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 
 // clicks opens every gate of some releases, and returns how long each click took in seconds, the fastest first.
 func clicks(ctx context.Context, s *stage.Stage, releases, gates int) ([]float64, error) {
-	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "click"})
+	a, err := openApprover(ctx, s, "click")
 	if err != nil {
 		return nil, err
 	}
-	defer shop.Close()
-	w, err := s.OpenSlack(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = w.Close() }()
+	defer a.close()
 	var took []float64
 	for try := range releases {
 		// An image of its own: the former one serves already.
@@ -68,7 +63,8 @@ func clicks(ctx context.Context, s *stage.Stage, releases, gates int) ([]float64
 		if err != nil {
 			return nil, err
 		}
-		some, err := clickThrough(ctx, &approver{shop: shop, slack: w, release: try}, image, gates)
+		a.release, a.answered = try, ""
+		some, err := clickThrough(ctx, a, image, gates)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +78,7 @@ func clicks(ctx context.Context, s *stage.Stage, releases, gates int) ([]float64
 func clickThrough(ctx context.Context, a *approver, image string, gates int) ([]float64, error) {
 	var steps []string
 	for i := range gates {
-		steps = append(steps, fmt.Sprintf(`{weight: %d, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`, firstWeight+i))
+		steps = append(steps, gated(firstWeight+i))
 	}
 	end, err := begin(ctx, a.shop, stage.Quick{Steps: steps}, image)
 	if err != nil {
@@ -113,6 +109,30 @@ type approver struct {
 	// release counts from 0; answered is the button of the question that was answered last.
 	release  int
 	answered string
+}
+
+// openApprover opens a shop and a workspace.
+func openApprover(ctx context.Context, s *stage.Stage, namespace string) (*approver, error) {
+	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: namespace})
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.OpenSlack(ctx)
+	if err != nil {
+		shop.Close()
+		return nil, err
+	}
+	return &approver{shop: shop, slack: w}, nil
+}
+
+func (a *approver) close() {
+	_ = a.slack.Close()
+	a.shop.Close()
+}
+
+// gated is a step that people must let go on.
+func gated(weight int) string {
+	return fmt.Sprintf(`{weight: %d, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`, weight)
 }
 
 // question waits for one that was not answered yet.
@@ -161,35 +181,30 @@ const crowdSize = 50
 
 // crowd lets many people approve one question at the same moment.
 func crowd(ctx context.Context, s *stage.Stage) ([]Figure, error) {
-	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "crowd"})
+	a, err := openApprover(ctx, s, "crowd")
 	if err != nil {
 		return nil, err
 	}
-	defer shop.Close()
-	w, err := s.OpenSlack(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = w.Close() }()
+	defer a.close()
 	var users []string
 	for i := range crowdSize {
 		users = append(users, fmt.Sprintf("U9N%d", i))
-		w.AddUser(fakeslack.User{ID: users[i]})
+		a.slack.AddUser(fakeslack.User{ID: users[i]})
 	}
-	w.SetGroup("S0TEAM", users...)
+	a.slack.SetGroup("S0TEAM", users...)
 	image, err := s.PutImage("v2", nil)
 	if err != nil {
 		return nil, err
 	}
-	end, err := begin(ctx, shop, stage.Quick{Steps: []string{`{weight: 10, hold: 1s, gate: {approvers: ["@team-checkout"], within: 5m}}`}}, image)
+	end, err := begin(ctx, a.shop, stage.Quick{Steps: []string{gated(10)}}, image)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := (&approver{shop: shop, slack: w}).question(ctx)
+	asked, err := a.question(ctx)
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := together(ctx, w, asked, users)
+	accepted, err := together(ctx, a.slack, asked, users)
 	if err != nil {
 		return nil, err
 	}
