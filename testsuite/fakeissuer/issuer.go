@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fakeissuer signs the tokens of CI jobs as GitHub Actions and GitLab do, and publishes its keys by
-// the same protocol: OpenID Connect discovery and a JSON Web Key Set.
+// Package fakeissuer signs the tokens of CI jobs as GitHub Actions and GitLab do, and those of people as a company's
+// login does, and publishes its keys by the same protocol: OpenID Connect discovery and a JSON Web Key Set.
 package fakeissuer
 
 import (
@@ -20,6 +20,8 @@ type Issuer struct {
 	mu   sync.Mutex
 	url  string
 	keys []*key
+	// made is how many keys there ever were.
+	made int
 	away bool
 }
 
@@ -52,8 +54,16 @@ func (i *Issuer) Rotate() error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.keys = append(i.keys, &key{id: fmt.Sprintf("key-%d", len(i.keys)+1), private: private})
+	i.made++
+	i.keys = append(i.keys, &key{id: fmt.Sprintf("key-%d", i.made), private: private})
 	return nil
+}
+
+// Withdraw publishes no key but the one that signs now.
+func (i *Issuer) Withdraw() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.keys = i.keys[len(i.keys)-1:]
 }
 
 // Away makes it answer with errors, or no longer.

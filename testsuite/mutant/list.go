@@ -142,10 +142,15 @@ func order() []mutant {
 // people are those of decisions, and of what people change: I4, I14 and I19.
 func people() []mutant {
 	const flows, edit = "./workflows ", "workflows/edit.go"
+	const known, person = "./starter/server/access ", "starter/server/access/person.go"
 	return []mutant{
 		{promise: "I4", name: "an approval of another step counts", file: decision, was: "case s.Step != r.status.Where() && NeedsStatement(name):", is: "case s.Step == \"\" && NeedsStatement(name):", by: flows + "TestADecisionAboutSomethingElseChangesNothing"},
 		{promise: "I4", name: "an approval without a statement counts", file: decision, was: "case s == nil && !NeedsStatement(name):", is: "case s == nil:", by: flows + "TestABareUpdateIsRecordedAFewTimesAndThenRefusedForNothing"},
 		{promise: "I4", name: "whoever has requested a release may approve it", file: command, was: "case q.FourEyes && cmd.By == r.in.RequestedBy:\n\t\treturn stop(\"%s has requested the release, and this question", is: "case q.FourEyes && cmd.By == \"\":\n\t\treturn stop(\"%s has requested the release, and this question", by: flows + "TestFourEyes"},
+		{promise: "I4", name: "an e-mail address that nobody has verified names a person", file: person, was: "&verified) != nil || !verified {", is: "&verified) != nil && verified {", by: known + "TestImpostorsAreNotRecognised"},
+		{promise: "I4", name: "a person may be called like a group", file: person, was: "`^[A-Za-z0-9_][", is: "`^[@A-Za-z0-9_][", by: known + "TestImpostorsAreNotRecognised"},
+		{promise: "I4", name: "Ann in capitals is somebody else", file: person, was: "		name = strings.ToLower(name)\n", is: "		name = strings.TrimSpace(name)\n", by: known + "TestATokenOfTheCompanySaysWhoAPersonIs"},
+		{promise: "I4", name: "a token for another system too is taken", file: "starter/server/access/issuer.go", was: "case len(checked.Audience) != 1:", is: "case len(checked.Audience) == 0:", by: known + "TestImpostorsAreNotRecognised"},
 		{promise: "I4", name: "one person is a quorum of two", file: command, was: "case slices.Contains(q.Approvals, cmd.By):", is: "case slices.Contains(q.Approvals, \"\"):", by: flows + "TestAGateOpensForTheEntitled"},
 
 		{promise: "I14", name: "nobody looks at edits before a weight", file: traffic, was: "if err != nil || len(edits) > 0 {", is: "if edits = nil; err != nil {"},

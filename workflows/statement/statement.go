@@ -21,10 +21,11 @@ const (
 	Life = 24 * time.Hour
 	// Skew is how far the clock of whoever signs may be ahead.
 	Skew = 5 * time.Minute
-	// maxText, maxReason in bytes; maxGroups in groups.
+	// MaxGroups is how many groups it may name.
+	MaxGroups = 64
+	// maxText, maxReason in bytes.
 	maxText   = 512
 	maxReason = 2000
-	maxGroups = 64
 )
 
 // Statement is one decision of one person.
@@ -36,7 +37,7 @@ type Statement struct {
 	Who string `json:"who"`
 	// Groups that the person belongs to, as plans name them: "@team-checkout".
 	Groups []string `json:"groups,omitempty"`
-	// How they were recognised: "slack", "oidc", "mtls", "token" or "key".
+	// How they were recognised: "slack", "oidc:login.example" with the host of the issuer, "mtls", "token" or "key".
 	How string `json:"how"`
 	// What was decided: the name of a command, such as "approve".
 	What string `json:"what"`
@@ -104,8 +105,8 @@ func (s Statement) Check() error {
 			return err
 		}
 	}
-	if len(s.Groups) > maxGroups {
-		return fmt.Errorf("statement names %d groups; %d is the most", len(s.Groups), maxGroups)
+	if len(s.Groups) > MaxGroups {
+		return fmt.Errorf("statement names %d groups; %d is the most", len(s.Groups), MaxGroups)
 	}
 	for _, g := range s.Groups {
 		if !strings.HasPrefix(g, "@") || len(g) < 2 {

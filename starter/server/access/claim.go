@@ -15,7 +15,6 @@ import (
 // claims are what either issuer says of a job.
 type claims struct {
 	ID          string `json:"jti"`
-	Before      int64  `json:"nbf"`
 	Ref         string `json:"ref"`
 	RefType     string `json:"ref_type"`
 	Environment string `json:"environment"`

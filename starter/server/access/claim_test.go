@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +16,15 @@ import (
 )
 
 // FuzzClaims finds claims that panic, or that are taken though something is missing by which they are judged, or
-// though they are of a pull request.
+// though they are of a pull request; and claims of a person that make somebody of them whom a plan could take for a
+// group, for a token, or for several.
 func FuzzClaims(f *testing.F) {
 	f.Add([]byte(`{"jti": "1", "repository": "acme/shop", "repository_id": "7", "repository_owner_id": "3", "ref": "refs/heads/main",
 		"job_workflow_ref": "acme/shop/.github/workflows/release.yml@refs/heads/main", "event_name": "push", "actor": "octocat", "environment": "production"}`))
 	f.Add([]byte(`{"jti": "1", "project_path": "acme/shop", "project_id": "7", "namespace_id": "3", "ref": "main", "ref_type": "branch",
 		"ci_config_ref_uri": "gitlab.example/acme/shop//.gitlab-ci.yml@refs/heads/main", "pipeline_source": "push", "user_login": "ada"}`))
+	f.Add([]byte(`{"email": "Ann@acme.example", "email_verified": true, "sub": "1", "preferred_username": "ann", "groups": ["team-checkout"]}`))
+	f.Add([]byte(`{"email": "@ops", "email_verified": true, "sub": "token:ci", "preferred_username": "*", "groups": ["", "\n", "@ops"], "_claim_names": {"groups": "s"}}`))
 	f.Add([]byte(`{"event_name": "pull_request_target", "pipeline_source": "merge_request_event"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var c claims
@@ -37,7 +41,40 @@ func FuzzClaims(f *testing.F) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		var said profile
+		if json.Unmarshal(text, &said) == nil {
+			for _, claim := range []string{claimEmail, "preferred_username", claimSubject} {
+				namedOne(t, claim, said)
+			}
+		}
 	})
+}
+
+// namedOne requires that claims name one person whom nobody takes for somebody else, or nobody.
+func namedOne(t *testing.T, claim string, said profile) {
+	t.Helper()
+	people := &People{config: PeopleConfig{Name: claim, Groups: "groups"}, how: "oidc:login.example"}
+	p, err := people.person(said)
+	if err != nil {
+		if answer, ok := errors.AsType[*sender.Answer](err); !ok || answer.Status != http.StatusUnauthorized || p.Name != "" || p.Groups != nil {
+			t.Errorf("%s: %+v, %v", claim, p, err)
+		}
+		return
+	}
+	if p.Name == "" || strings.ContainsAny(p.Name, ":*/, \n") || strings.HasPrefix(p.Name, "@") || claim != claimSubject && p.Name != strings.ToLower(p.Name) {
+		t.Errorf("%s: taken as %q", claim, p.Name)
+	}
+	if claim == claimEmail && string(said["email_verified"]) != "true" {
+		t.Errorf("taken by an e-mail address that is not verified: %q", p.Name)
+	}
+	if slices.ContainsFunc(p.Groups, func(g string) bool { return !isGroup(g) }) || len(slices.Compact(slices.Sorted(slices.Values(p.Groups)))) != len(p.Groups) {
+		t.Errorf("%s: groups %q", claim, p.Groups)
+	}
+	for _, job := range []string{"job_workflow_ref", "project_path", "kubernetes.io"} {
+		if _, ok := said[job]; ok {
+			t.Errorf("%s: taken though it says %s", claim, job)
+		}
+	}
 }
 
 // judged requires of a token that is taken all that a plan may bind it to.

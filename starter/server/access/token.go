@@ -3,53 +3,19 @@
 package access
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 )
-
-// Right is what a caller may do.
-type Right string
-
-// The rights.
-const (
-	// Read shows plans and releases.
-	Read Right = "read"
-	// Start starts releases.
-	Start Right = "start"
-	// Steer pauses, resumes and aborts them.
-	Steer Right = "steer"
-	// Approve answers what they ask, as far as the plan names the token, and promotes them.
-	Approve Right = "approve"
-)
-
-// Caller is somebody whose token was taken.
-type Caller struct {
-	// Name of the token.
-	Name     string
-	rights   []Right
-	services []string
-}
-
-// May reports whether the caller has a right for a service, "environment/name"; or where that is empty for
-// any at all.
-func (c Caller) May(r Right, service string) bool {
-	if !slices.Contains(c.rights, r) {
-		return false
-	}
-	return service == "" || slices.ContainsFunc(c.services, func(pattern string) bool {
-		ok, err := path.Match(pattern, service)
-		return err == nil && ok
-	})
-}
 
 // Token is one line of the file with tokens.
 type Token struct {
@@ -62,10 +28,11 @@ type Token struct {
 	Services []string `yaml:"services"`
 }
 
-// Tokens are all there are.
+// Tokens are all there are, and beside them what people may do who bring none.
 type Tokens struct {
 	callers []Caller
 	hashes  [][]byte
+	people  []Entitled
 }
 
 // prefix marks a token, so that scanners for leaked secrets find it.
@@ -78,17 +45,18 @@ func NewToken() (token, hash string) {
 	return token, hex.EncodeToString(sum[:])
 }
 
-// ParseTokens reads the file of tokens. An empty one holds none.
+// ParseTokens reads the file of tokens and people. An empty one holds none.
 func ParseTokens(text []byte) (*Tokens, error) {
 	var file struct {
-		Tokens []Token `yaml:"tokens"`
+		Tokens []Token    `yaml:"tokens"`
+		People []Entitled `yaml:"people"`
 	}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
 			return nil, fmt.Errorf("read tokens: %w", err)
 		}
 	}
-	t := &Tokens{}
+	t := &Tokens{people: file.People}
 	for i, one := range file.Tokens {
 		hash, err := one.check()
 		if err != nil {
@@ -98,7 +66,12 @@ func ParseTokens(text []byte) (*Tokens, error) {
 			return nil, fmt.Errorf("read tokens: two are called %s", one.Name)
 		}
 		t.hashes = append(t.hashes, hash)
-		t.callers = append(t.callers, Caller{Name: one.Name, rights: one.Rights, services: one.Services})
+		t.callers = append(t.callers, Caller{Name: one.Name, How: HowToken, grants: []grant{{one.Rights, one.Services}}})
+	}
+	for i, one := range file.People {
+		if err := one.check(); err != nil {
+			return nil, fmt.Errorf("read tokens: people %d (%s): %w", i+1, cmp.Or(one.Name, one.Group), err)
+		}
 	}
 	return t, nil
 }
@@ -115,27 +88,14 @@ func FormatTokens(all ...Token) (string, error) {
 
 func (t Token) check() ([]byte, error) {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`).MatchString(t.Name) {
-		return nil, fmt.Errorf("the name must be 1 to 63 lower-case letters, digits, dots, dashes or underscores")
+		return nil, errors.New("the name must be 1 to 63 lower-case letters, digits, dots, dashes or underscores")
 	}
 	hash, err := hex.DecodeString(t.SHA256)
 	empty := sha256.Sum256(nil)
 	if err != nil || len(hash) != sha256.Size || subtle.ConstantTimeCompare(hash, empty[:]) == 1 {
-		return nil, fmt.Errorf("sha256 must be the hexadecimal hash that `slipway token` prints")
+		return nil, errors.New("sha256 must be the hexadecimal hash that `slipway token` prints")
 	}
-	if len(t.Rights) == 0 || len(t.Services) == 0 {
-		return nil, fmt.Errorf("name its rights (read, start, steer, approve) and its services, such as production/*")
-	}
-	for _, r := range t.Rights {
-		if !slices.Contains([]Right{Read, Start, Steer, Approve}, r) {
-			return nil, fmt.Errorf("there is no right %q; there are read, start, steer and approve", r)
-		}
-	}
-	for _, s := range t.Services {
-		if _, err := path.Match(s, ""); err != nil || strings.Count(s, "/") != 1 {
-			return nil, fmt.Errorf("services are environment/name, in which * stands for anything but a slash; not %q", s)
-		}
-	}
-	return hash, nil
+	return hash, grant{t.Rights, t.Services}.check()
 }
 
 // Find is who has a token. It compares with all of them, in a time that says nothing of any.
@@ -152,5 +112,30 @@ func (t *Tokens) Find(token string) (Caller, bool) {
 	return t.callers[found], true
 }
 
-// Len is how many there are.
+// Entitle gives a person all that is written for their name and groups. That may be nothing.
+func (t *Tokens) Entitle(p Person) Caller {
+	c := Caller{Name: p.Name, Groups: p.Groups, How: p.How}
+	for _, one := range t.people {
+		if one.is(p) {
+			c.grants = append(c.grants, grant{one.Rights, one.Services})
+		}
+	}
+	return c
+}
+
+// Len is how many tokens there are.
 func (t *Tokens) Len() int { return len(t.callers) }
+
+// Capital is a name that something is written for and that has capital letters, or empty. Of a token it is found only
+// where the claim sub names people.
+func (t *Tokens) Capital() string {
+	for _, one := range t.people {
+		if one.Name != strings.ToLower(one.Name) && !isSPIFFE(one.Name) {
+			return one.Name
+		}
+	}
+	return ""
+}
+
+// People is for how many names and groups something is written.
+func (t *Tokens) People() int { return len(t.people) }
