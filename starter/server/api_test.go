@@ -121,7 +121,7 @@ func TestCommandsCarryWhoHasGivenThemAndCountOnce(t *testing.T) {
 	h.ask("POST", releases+"runs/abort", `{"reason": "broken"}`, append(h.as(h.token), "Idempotency-Key", "k1")...)
 	h.ask("POST", releases+"waits/abort", `{"reason": "old"}`, h.as(h.token)...)
 	require.Equal(t, []string{
-		"abort production/shop runs by token:ci: broken (k1)", "withdraw production/shop waits by token:ci: old",
+		"abort production/shop runs by token:ci: broken (api ci k1)", "withdraw production/shop waits by token:ci: old",
 	}, h.temporal.commands())
 }
 

@@ -32,7 +32,7 @@ type Config struct {
 	Plans string `env:"SLIPWAY_PLANS,required,notEmpty"`
 	// PlansInterval is how often the directory is read anew, 100ms to 1h.
 	PlansInterval time.Duration `env:"SLIPWAY_PLANS_INTERVAL" envDefault:"2s"`
-	// Secrets is a directory, such as a mounted Secret: for each sender a file of its name with one secret a line; api-tokens with the tokens of the API; github-token with what reads GitHub's deliveries.
+	// Secrets is a directory, such as a mounted Secret: for each sender a file of its name with one secret a line; api-tokens with the tokens of the API and the rights of people; github-token with what reads GitHub's deliveries.
 	Secrets string `env:"SLIPWAY_SECRETS"`
 	// Senders whose webhooks are taken, with a comma between them: github, gitlab, bitbucket, generic, cloudevents, dockerhub, harbor, quay. Each needs its secret.
 	Senders []string `env:"SLIPWAY_SENDERS"`
@@ -44,6 +44,20 @@ type Config struct {
 	GitHubIssuer string `env:"SLIPWAY_GITHUB_ISSUER" envDefault:"https://token.actions.githubusercontent.com"`
 	// GitLabIssuer signs the tokens of GitLab CI: the address of the GitLab. Empty: they are not taken.
 	GitLabIssuer string `env:"SLIPWAY_GITLAB_ISSUER"`
+	// OIDCIssuer signs the tokens of people: its address with https, as its tokens name it, such as https://login.example/realms/acme. Empty: none are taken.
+	OIDCIssuer string `env:"SLIPWAY_OIDC_ISSUER"`
+	// OIDCAudience is what tokens of people must be made for, and for nothing else: the ID of this server's client at the issuer.
+	OIDCAudience string `env:"SLIPWAY_OIDC_AUDIENCE"`
+	// OIDCNameClaim is the claim by which plans name a person: email, which must be verified; or preferred_username, sub, or another that people cannot choose.
+	OIDCNameClaim string `env:"SLIPWAY_OIDC_NAME_CLAIM" envDefault:"email"`
+	// OIDCGroupsClaim is the claim with a list of the person's groups; plans name them with an @ before.
+	OIDCGroupsClaim string `env:"SLIPWAY_OIDC_GROUPS_CLAIM" envDefault:"groups"`
+	// TLSCert is the file with the server's certificate and what it is signed by, TLSKey the one with its key; both are read anew when they change. Empty: no TLS.
+	TLSCert string `env:"SLIPWAY_TLS_CERT"`
+	// TLSKey is the file with the key of SLIPWAY_TLS_CERT.
+	TLSKey string `env:"SLIPWAY_TLS_KEY"`
+	// TLSClientCA is the file with the authorities whose client certificates prove who calls the API; empty: none are asked for. It needs SLIPWAY_TLS_CERT.
+	TLSClientCA string `env:"SLIPWAY_TLS_CLIENT_CA"`
 	// GitHubAPI is where GitHub's API is.
 	GitHubAPI string `env:"SLIPWAY_GITHUB_API" envDefault:"https://api.github.com"`
 	// GitHubHooks are the webhooks whose missed deliveries are fetched, as owner/repository/ID, with a comma between them.
@@ -95,7 +109,22 @@ func Configure(environment map[string]string) (Config, error) {
 		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	return c, c.secretive()
+	return c, errors.Join(c.secretive(), c.personal())
+}
+
+// personal refuses what could not tell who somebody is.
+func (c Config) personal() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("read environment: SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY are of no use without each other")
+	case c.TLSClientCA != "" && c.TLSCert == "":
+		return errors.New("read environment: SLIPWAY_TLS_CLIENT_CA needs SLIPWAY_TLS_CERT: only a server with TLS is shown certificates")
+	case c.OIDCAudience != "" && c.OIDCIssuer == "":
+		return errors.New("read environment: SLIPWAY_OIDC_AUDIENCE is of no use without SLIPWAY_OIDC_ISSUER")
+	case c.OIDCIssuer != "" && slices.Contains([]string{access.IssuerGitHub, c.GitHubIssuer, c.GitLabIssuer}, c.OIDCIssuer):
+		return errors.New("read environment: SLIPWAY_OIDC_ISSUER is the issuer of CI jobs too, whose tokens would be taken for those of people: name another one")
+	}
+	return nil
 }
 
 // secretive refuses what would need secrets where there are none.
@@ -179,4 +208,32 @@ func (c Config) jobs(now func() time.Time) (*access.Jobs, error) {
 		}
 	}
 	return access.NewJobs(access.JobsConfig{Audience: c.JobAudience, Issuers: issuers, Now: now})
+}
+
+// people are those whose tokens are taken, or nil.
+func (c Config) people(now func() time.Time) (*access.People, error) {
+	if c.OIDCIssuer == "" {
+		return nil, nil
+	}
+	people, err := access.NewPeople(access.PeopleConfig{
+		Issuer: c.OIDCIssuer, Audience: c.OIDCAudience, Name: c.OIDCNameClaim, Groups: c.OIDCGroupsClaim, Now: now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read environment: SLIPWAY_OIDC_*: %w", err)
+	}
+	return people, nil
+}
+
+// entitled refuses rights that nobody could have, and ways in by which nobody could do anything.
+func (c Config) entitled(t *access.Tokens) error {
+	recognises := c.OIDCIssuer != "" || c.TLSClientCA != ""
+	switch {
+	case t.People() > 0 && !recognises:
+		return fmt.Errorf("rights are written for people in the file %s, and nobody can prove to be one: set SLIPWAY_OIDC_ISSUER or SLIPWAY_TLS_CLIENT_CA", fileAPI)
+	case t.People() == 0 && recognises:
+		return fmt.Errorf("people may prove who they are, and none may do anything: write their rights below people in the file %s of SLIPWAY_SECRETS", fileAPI)
+	case t.Capital() != "" && (c.OIDCIssuer == "" || c.OIDCNameClaim != "sub"):
+		return fmt.Errorf("the file %s has rights of %s: write names in lower case, as they are read", fileAPI, t.Capital())
+	}
+	return nil
 }

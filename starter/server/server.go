@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,6 +72,8 @@ type Server struct {
 	plans   *shelf.Shelf
 	desk    *intake.Desk
 	senders map[string]sender.Sender
+	// tls is nil where something else in front has it.
+	tls     *tls.Config
 	metrics *metrics
 	// stopped is closed when streams are to end, stopping true once nothing new is wanted.
 	stopped  chan struct{}
@@ -94,8 +97,18 @@ func New(c Config, w World) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.senders) == 0 && tokens.Len() == 0 && jobs == nil {
-		return nil, errors.New("nobody could start anything: name SLIPWAY_SENDERS and their secrets, tokens in the file api-tokens of SLIPWAY_SECRETS, or SLIPWAY_JOB_AUDIENCE")
+	people, err := c.people(w.Now)
+	if err == nil {
+		err = c.entitled(tokens)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.tls, err = c.secured(w); err != nil {
+		return nil, err
+	}
+	if len(s.senders) == 0 && tokens.Len() == 0 && tokens.People() == 0 && jobs == nil {
+		return nil, errors.New("nobody could start anything: name SLIPWAY_SENDERS and their secrets, tokens or people in the file api-tokens of SLIPWAY_SECRETS, or SLIPWAY_JOB_AUDIENCE")
 	}
 	s.plans = shelf.New(c.Plans, w.Logger)
 	if err := s.plans.Load(); err != nil {
@@ -107,7 +120,7 @@ func New(c Config, w World) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes(&api.API{
-		Releases: w.Temporal, Plans: s.plans, Desk: s.desk, Tokens: tokens, Jobs: jobs, Logger: w.Logger, Look: look, Stop: s.stopped,
+		Releases: w.Temporal, Plans: s.plans, Desk: s.desk, Tokens: tokens, Jobs: jobs, People: people, Logger: w.Logger, Now: w.Now, Look: look, Stop: s.stopped,
 	})
 	return s, nil
 }
@@ -166,7 +179,7 @@ func (s *Server) Run(ctx context.Context, on net.Listener) error {
 		wait.Go(func() { run(beside) })
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(on) }()
+	go func() { failed <- s.serve(server, on) }()
 	s.logger.Info("server started", "listen", on.Addr().String(), "senders", s.config.Senders, "plans", len(s.plans.Plans()))
 	var err error
 	select {
@@ -183,6 +196,14 @@ func (s *Server) Run(ctx context.Context, on net.Listener) error {
 	s.desk.Close()
 	s.logger.Info("server stopped")
 	return err
+}
+
+func (s *Server) serve(server *http.Server, on net.Listener) error {
+	if s.tls == nil {
+		return server.Serve(on)
+	}
+	server.TLSConfig = s.tls
+	return server.ServeTLS(on, "", "")
 }
 
 func (s *Server) parts() []func(context.Context) {

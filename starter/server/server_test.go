@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -75,6 +76,10 @@ type house struct {
 	// token may do everything, reader only look.
 	token, reader string
 	parts         []server.Part
+	// live has a release that runs, if there is one.
+	live *live
+	// client asks; nil is the default one.
+	client *http.Client
 
 	*server.Server
 	url string
@@ -117,8 +122,12 @@ func (h *house) make() error {
 	if err != nil {
 		return err
 	}
+	var reached server.Temporal = h.temporal
+	if h.live != nil {
+		reached = h.live
+	}
 	h.Server, err = server.New(c, server.World{
-		Temporal: h.temporal, Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Temporal: reached, Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return now }, Tick: h.tick, Parts: h.parts,
 	})
 	return err
@@ -136,6 +145,9 @@ func (h *house) open() {
 	on, err := listen.Listen(h.t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(h.t, err)
 	h.url = "http://" + on.Addr().String()
+	if h.env["SLIPWAY_TLS_CERT"] != "" {
+		h.url = "https://" + on.Addr().String()
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(h.t.Context())) // it is stopped after the test
 	stopped := make(chan error, 1)
 	go func() { stopped <- h.Run(ctx, on) }()
@@ -155,7 +167,7 @@ func (h *house) ask(method, path, body string, header ...string) (int, string) {
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := cmp.Or(h.client, http.DefaultClient).Do(req)
 	require.NoError(h.t, err)
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(h.t, err)
@@ -306,7 +318,34 @@ func TestAServerThatNobodyCouldUseOrThatCouldNotVerifyDoesNotStart(t *testing.T)
 		"plans read all the time":    {func(h *house) { h.env["SLIPWAY_PLANS_INTERVAL"] = "1ms" }, "SLIPWAY_PLANS_INTERVAL is 1ms; write a length of time from 100ms to 1h0m0s"},
 		"events of last year":        {func(h *house) { h.env["SLIPWAY_MAX_EVENT_AGE"] = "25h" }, "SLIPWAY_MAX_EVENT_AGE is 25h"},
 		"no look for what is missed": {func(h *house) { h.env["SLIPWAY_MISSED_INTERVAL"] = "0s" }, "SLIPWAY_MISSED_INTERVAL is 0s"},
-		"a log level nobody knows":   {func(h *house) { h.env["SLIPWAY_LOG_LEVEL"] = "loud" }, "loud"},
+		"people nobody could be": {func(h *house) {
+			h.write(h.secrets, "api-tokens", "people: [{name: ann, rights: [read], services: ['a/b']}]")
+		}, "nobody can prove to be one: set SLIPWAY_OIDC_ISSUER or SLIPWAY_TLS_CLIENT_CA"},
+		"people without rights": {func(h *house) {
+			h.env["SLIPWAY_OIDC_ISSUER"], h.env["SLIPWAY_OIDC_AUDIENCE"] = "https://login.example", "slipway"
+		}, "none may do anything: write their rights below people"},
+		"people without an audience":    {func(h *house) { h.env["SLIPWAY_OIDC_ISSUER"] = "https://login.example" }, "the tokens of people need an audience"},
+		"an audience without an issuer": {func(h *house) { h.env["SLIPWAY_OIDC_AUDIENCE"] = "slipway" }, "of no use without SLIPWAY_OIDC_ISSUER"},
+		"people by an open line": {func(h *house) {
+			h.env["SLIPWAY_OIDC_ISSUER"], h.env["SLIPWAY_OIDC_AUDIENCE"] = "http://login.example", "slipway"
+		}, "must be an address with https"},
+		"people by names they choose": {func(h *house) {
+			h.env["SLIPWAY_OIDC_ISSUER"], h.env["SLIPWAY_OIDC_AUDIENCE"], h.env["SLIPWAY_OIDC_NAME_CLAIM"] = "https://login.example", "slipway", "nickname"
+		}, "no proof of who they are"},
+		"people and jobs of one issuer": {func(h *house) { h.env["SLIPWAY_OIDC_ISSUER"] = access.IssuerGitHub }, "is the issuer of CI jobs too"},
+		"people and jobs of one GitLab": {func(h *house) {
+			h.env["SLIPWAY_OIDC_ISSUER"], h.env["SLIPWAY_GITLAB_ISSUER"] = "https://gitlab.example", "https://gitlab.example"
+		}, "is the issuer of CI jobs too"},
+		"a name that is never read": {func(h *house) {
+			h.env["SLIPWAY_OIDC_ISSUER"], h.env["SLIPWAY_OIDC_AUDIENCE"] = "https://login.example", "slipway"
+			h.write(h.secrets, "api-tokens", "people: [{name: Ann, rights: [read], services: ['a/b']}]")
+		}, "has rights of Ann: write names in lower case"},
+		"a certificate without its key": {func(h *house) { h.env["SLIPWAY_TLS_CERT"] = "tls.crt" }, "SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY are of no use without each other"},
+		"certificates without TLS":      {func(h *house) { h.env["SLIPWAY_TLS_CLIENT_CA"] = "ca.crt" }, "SLIPWAY_TLS_CLIENT_CA needs SLIPWAY_TLS_CERT"},
+		"a certificate that is not there": {func(h *house) {
+			h.env["SLIPWAY_TLS_CERT"], h.env["SLIPWAY_TLS_KEY"] = h.plans+"/tls.crt", h.plans+"/tls.key"
+		}, "see SLIPWAY_TLS_CERT and SLIPWAY_TLS_KEY"},
+		"a log level nobody knows": {func(h *house) { h.env["SLIPWAY_LOG_LEVEL"] = "loud" }, "loud"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

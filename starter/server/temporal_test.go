@@ -22,6 +22,8 @@ type temporal struct {
 	statuses map[string]workflows.Status
 	places   map[string]workflows.Place
 	told     []string
+	// decided are the decisions that told tells of.
+	decided []client.Decision
 	// newest are the releases that are found without an ID, by their lane.
 	newest map[client.Lane]workflows.Status
 }
@@ -91,6 +93,7 @@ func (f *temporal) Decide(_ context.Context, d client.Decision) (client.Decided,
 	if f.statuses[d.Seen.Release].Phase.Ended() {
 		return client.Decided{}, &client.RefusedError{}
 	}
+	f.decided = append(f.decided, d)
 	f.told = append(f.told, fmt.Sprintf("%s %s %s by %s: %s (%s)", d.Command, d.Lane, d.Seen.Release, d.Who, d.Reason, d.ID))
 	return client.Decided{Status: f.statuses[d.Seen.Release]}, nil
 }
@@ -123,6 +126,13 @@ func (f *temporal) commands() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.told)
+}
+
+// decision is the newest one.
+func (f *temporal) decision() client.Decision {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.decided[len(f.decided)-1]
 }
 
 func (f *temporal) requests() map[string]client.Request {

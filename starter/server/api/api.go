@@ -45,9 +45,11 @@ type API struct {
 	Plans    Plans
 	Desk     Desk
 	Tokens   *access.Tokens
-	// Jobs are nil where tokens of CI jobs are not taken.
+	// Jobs are nil where tokens of CI jobs are not taken, People where those of people are not.
 	Jobs   *access.Jobs
+	People *access.People
 	Logger *slog.Logger
+	Now    func() time.Time
 	// Look is the pause between two looks of a stream at its release.
 	Look time.Duration
 	// Stop ends every stream.
@@ -103,7 +105,7 @@ func (a *API) Routes() []Route {
 		a.telling(workflows.Pause, access.Steer, "Keeps a release at its present weight; the watch goes on."),
 		a.telling(workflows.Resume, access.Steer, "Lets a release go on after a pause."),
 		a.telling(workflows.Abort, access.Steer, "Ends a release and undoes it, or takes one that waits out of its lane; it needs a reason."),
-		a.telling(workflows.Approve, access.Approve, "Approves what a release asks for, in the name of the token."),
+		a.telling(workflows.Approve, access.Approve, "Approves what a release asks for, in the name of the caller."),
 		a.telling(workflows.Reject, access.Approve, "Answers what a release asks for with a no: it is undone; it needs a reason."),
 		a.telling(workflows.Promote, access.Approve, "Skips the remaining steps and sends everybody to the candidate; the bake still follows."),
 	}

@@ -59,13 +59,25 @@ type Components struct {
 	SecuritySchemes map[string]map[string]string `json:"securitySchemes"`
 }
 
+// How callers prove themselves.
+const (
+	schemeToken       = "token"
+	schemeCertificate = "certificate"
+)
+
 // Describe makes the description of routes.
 func Describe(routes []Route) Document {
 	d := Document{
 		OpenAPI: "3.1.0", Info: Info{Title: "Slipway", Version: "v1"}, Paths: map[string]map[string]Operation{},
 		Components: Components{
-			Schemas:         map[string]Schema{},
-			SecuritySchemes: map[string]map[string]string{"token": {"type": "http", "scheme": "bearer"}},
+			Schemas: map[string]Schema{},
+			SecuritySchemes: map[string]map[string]string{
+				schemeToken: {
+					"type": "http", "scheme": "bearer",
+					"description": "A token of Slipway's own, an ID token of a person by the issuer that the server trusts, or for a few operations the token of a CI job.",
+				},
+				schemeCertificate: {"type": "mutualTLS", "description": "A client certificate of an authority that the server trusts."},
+			},
 		},
 	}
 	for _, r := range routes {
@@ -80,7 +92,7 @@ func Describe(routes []Route) Document {
 func (d *Document) operation(r Route) Operation {
 	o := Operation{ID: r.Name, Summary: r.Summary, Security: []map[string][]string{}, Responses: map[string]Body{}}
 	if r.Right != "" {
-		o.Security = append(o.Security, map[string][]string{"token": {}})
+		o.Security = append(o.Security, map[string][]string{schemeToken: {}}, map[string][]string{schemeCertificate: {}})
 		o.Summary += " Needs the right " + string(r.Right) + "."
 	}
 	for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(r.Path, -1) {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/slipwayhq/slipway/starter/client"
@@ -14,10 +15,8 @@ import (
 	"github.com/slipwayhq/slipway/starter/server/sender"
 	"github.com/slipwayhq/slipway/starter/server/shelf"
 	"github.com/slipwayhq/slipway/workflows"
+	"github.com/slipwayhq/slipway/workflows/statement"
 )
-
-// HowToken is how somebody is recognised who has a token of the API.
-const HowToken = "token"
 
 // Release is how a release is. Place is set while it has not begun, Status from then on.
 type Release struct {
@@ -83,16 +82,22 @@ func (a *API) start(_ http.ResponseWriter, c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Desk.Request(c.Context(), client.Request{
-		Order: order, Key: in.Service + " api " + c.Caller.Name + " " + key, URL: link, Once: true,
-	})
+	return a.Desk.Request(c.Context(), client.Request{Order: order, Key: in.Service + " " + whose(c.Caller) + " " + key, URL: link, Once: true})
+}
+
+// whose tells the keys of one caller from those of another. A token may have the name of a person.
+func whose(c access.Caller) string {
+	if c.How == access.HowToken {
+		return "api " + c.Name
+	}
+	return "person " + c.Name
 }
 
 // startByJob starts what a trigger of the plan takes from the job, and nothing that a person would have to
 // answer for.
 func (a *API) startByJob(c *Call, in *body.StartRequest) (any, error) {
 	if in.Hotfix || in.Override != "" || in.OverrideFreeze != "" {
-		return nil, fail(http.StatusForbidden, "the token of a CI job starts no hotfix and overrides nothing; a person with a token of Slipway's own does")
+		return nil, fail(http.StatusForbidden, "the token of a CI job starts no hotfix and overrides nothing; people do")
 	}
 	p, _ := a.Plans.Plan(in.Service)
 	e := *c.Job
@@ -164,12 +169,34 @@ func (a *API) tell(c *Call, name string) (any, error) {
 	}
 	seen := client.SeenIn(*now.Status)
 	seen.Where = cmp.Or(in.Where, seen.Where)
+	groups, err := vouched(c.Caller, *now.Status, name)
+	if err != nil {
+		return nil, err
+	}
 	decided, err := a.Releases.Decide(c.Context(), client.Decision{
-		Lane: c.Lane(), Command: name, Who: c.By(), How: HowToken, Reason: in.Reason,
-		ID: key, Seen: seen,
+		Lane: c.Lane(), Command: name, Who: c.By(), Groups: groups, How: c.Caller.How, Reason: in.Reason,
+		ID: whose(c.Caller) + " " + key, Seen: seen,
 	})
 	if decided.Queued {
 		return now, nil
 	}
 	return shown(decided.Status), err
+}
+
+// vouched are the groups of a caller that a statement names: those that the release asks, and for a promotion, which
+// stands for every gate that is left, all of them. The others are nobody's concern.
+func vouched(c access.Caller, now workflows.Status, command string) ([]string, error) {
+	switch {
+	case !workflows.NeedsStatement(command):
+		return nil, nil
+	case command != workflows.Promote:
+		var asked []string
+		if now.Asks != nil {
+			asked = now.Asks.Approvers
+		}
+		return slices.DeleteFunc(slices.Clone(c.Groups), func(g string) bool { return !slices.Contains(asked, g) }), nil
+	case len(c.Groups) > statement.MaxGroups:
+		return nil, fail(http.StatusConflict, "%s has %d groups, and a promotion names at most %d: approve when the release asks", c, len(c.Groups), statement.MaxGroups)
+	}
+	return c.Groups, nil
 }

@@ -44,7 +44,7 @@ type Route struct {
 // Call is one request.
 type Call struct {
 	*http.Request
-	// Caller is the zero value where the route needs no right, or where Job is set.
+	// Caller is the zero value where the route needs no right, or where Job is set: a token of ours, or a person.
 	Caller access.Caller
 	// Job is the CI job that calls, for the one route that takes such.
 	Job *sender.Event
@@ -65,13 +65,13 @@ func (c *Call) By() string {
 	if c.Job != nil {
 		return c.Job.By
 	}
-	return "token:" + c.Caller.Name
+	return c.Caller.Who()
 }
 
 // maxKey of an Idempotency-Key, in characters.
 const maxKey = 200
 
-// key makes several requests one; a request that brings none is one of its own.
+// key makes several requests of one caller one; a request that brings none is one of its own.
 func (c *Call) key() (string, error) {
 	key := c.Header.Get("Idempotency-Key")
 	if len(key) > maxKey {
@@ -130,37 +130,87 @@ func (a *API) serve(w http.ResponseWriter, req *http.Request, r Route) (any, err
 	return r.Serve(w, c)
 }
 
-// admit finds who calls, and refuses whoever lacks the right.
+// admit finds who calls, and refuses whoever lacks the right. An issuer of tokens that does not answer keeps nobody
+// waiting for long.
 func (a *API) admit(c *Call, r Route) error {
+	ctx, cancel := context.WithTimeout(c.Context(), answerWithin)
+	defer cancel()
+	if err := a.recognise(ctx, c, r); err != nil || c.Job != nil {
+		return err
+	}
+	service := ""
+	if lane := c.Lane(); lane.Name != "" {
+		service = lane.String()
+	}
+	if !c.Caller.May(r.Right, service) {
+		return forbidden(c.Caller, r.Right, service)
+	}
+	return nil
+}
+
+// recognise finds who calls: by what they send, or where they send nothing by their certificate. It does not fall
+// back from one to the other.
+func (a *API) recognise(ctx context.Context, c *Call, r Route) error {
+	if len(c.Header.Values("Authorization")) == 0 {
+		return a.recogniseCertificate(c)
+	}
 	scheme, bearer, _ := strings.Cut(c.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || bearer == "" || len(c.Header.Values("Authorization")) != 1 {
-		return fail(http.StatusUnauthorized, "send a token: Authorization: Bearer …")
+		return unproven()
 	}
 	if access.Looks(bearer) {
-		if !a.takesJobs(r) {
-			return fail(http.StatusForbidden, "the token of a CI job starts releases and looks at them, and does nothing else")
-		}
-		return a.admitJob(c, bearer)
+		return a.recogniseIssued(ctx, c, r, bearer)
 	}
 	caller, ok := a.Tokens.Find(bearer)
 	if !ok {
 		return fail(http.StatusUnauthorized, "the token is not known")
 	}
 	c.Caller = caller
-	service := ""
-	if lane := c.Lane(); lane.Name != "" {
-		service = lane.String()
-	}
-	if !caller.May(r.Right, service) {
-		return forbidden(caller, r.Right, service)
-	}
 	return nil
+}
+
+// recogniseIssued finds whose a token of an issuer is: each of them is asked for one kind alone.
+func (a *API) recogniseIssued(ctx context.Context, c *Call, r Route, bearer string) error {
+	issuer, err := access.IssuerOf(bearer)
+	switch {
+	case err != nil:
+		return err
+	case a.People.Know(issuer):
+		person, err := a.People.Verify(ctx, bearer)
+		c.Caller = a.Tokens.Entitle(person)
+		return err
+	case !a.Jobs.Know(issuer):
+		return fail(http.StatusUnauthorized, "the token is of an issuer that this server does not trust")
+	case !a.takesJobs(r):
+		return fail(http.StatusForbidden, "the token of a CI job starts releases and looks at them, and does nothing else")
+	}
+	return a.admitJob(ctx, c, bearer)
+}
+
+// recogniseCertificate finds who has opened the connection. A browser shows a certificate also for a page of
+// somebody else, whose requests are refused.
+func (a *API) recogniseCertificate(c *Call) error {
+	person, ok, err := access.OfCertificate(c.TLS, a.Now())
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return unproven()
+	case http.NewCrossOriginProtection().Check(c.Request) != nil:
+		return fail(http.StatusForbidden, "a browser sends this for a page of another site, and not for the person")
+	}
+	c.Caller = a.Tokens.Entitle(person)
+	return nil
+}
+
+func unproven() error {
+	return fail(http.StatusUnauthorized, "send a token: Authorization: Bearer …")
 }
 
 // admitJob lets a CI job look at the releases of a service whose plan takes what it brings. What it may start
 // depends on the image, and is checked later.
-func (a *API) admitJob(c *Call, bearer string) error {
-	job, err := a.Jobs.Verify(c.Context(), bearer)
+func (a *API) admitJob(ctx context.Context, c *Call, bearer string) error {
+	job, err := a.Jobs.Verify(ctx, bearer)
 	if err != nil {
 		return err
 	}
@@ -177,9 +227,9 @@ func (a *API) admitJob(c *Call, bearer string) error {
 
 func forbidden(c access.Caller, r access.Right, service string) error {
 	if service == "" {
-		return fail(http.StatusForbidden, "the token %s has no right to %s", c.Name, r)
+		return fail(http.StatusForbidden, "%s has no right to %s", c, r)
 	}
-	return fail(http.StatusForbidden, "the token %s has no right to %s for %s", c.Name, r, service)
+	return fail(http.StatusForbidden, "%s has no right to %s for %s", c, r, service)
 }
 
 // statusOf is the HTTP status of an error.
