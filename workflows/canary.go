@@ -39,10 +39,11 @@ func Canary(ctx workflow.Context, in ReleaseIn) (Status, error) {
 	if m := p.Mirror; m != nil {
 		r.step(StepStatus{Name: stepMirror, Hold: m.Hold}, nil)
 	}
+	r.testers, r.sticky, r.mirror, r.checked = p.Testers, p.Sticky, p.Mirror, slices.Clone(p.Checks)
 	for _, s := range p.Steps {
 		r.step(StepStatus{Weight: s.Weight, Hold: s.Hold}, s.Gate)
+		r.checked = append(r.checked, s.Checks...)
 	}
-	r.testers, r.sticky, r.mirror, r.checked = p.Testers, p.Sticky, p.Mirror, p.Checks
 	c := &canary{release: r, plan: *p}
 	c.plan.Steps = slices.Clone(p.Steps)
 	return c.run(ctx)
@@ -154,7 +155,7 @@ func (c *canary) before() int { return len(c.status.Track) - len(c.plan.Steps) }
 // track is how the status shows a step of the plan.
 func (c *canary) track(i int) *StepStatus { return &c.status.Track[c.before()+i] }
 
-// rise sizes, shifts, verifies, judges and asks: one step.
+// rise sizes, shifts, verifies, judges, checks and asks: one step.
 func (c *canary) rise(ctx workflow.Context, i int) error {
 	s, p := c.track(i), c.plan.Steps[i]
 	c.status.Step = c.before() + i + 1
@@ -167,6 +168,9 @@ func (c *canary) rise(ctx workflow.Context, i int) error {
 	}
 	s.State = Watching
 	if err := c.judge(ctx, judgement{what: fmt.Sprintf("step %d", c.status.Step), hold: p.Hold.D(), weight: c.status.Weight, verdict: &s.Verdict}); err != nil {
+		return err
+	}
+	if err := c.checkAll(ctx, p.Checks); err != nil {
 		return err
 	}
 	return c.pass(ctx, s, p.Gate)

@@ -3,6 +3,8 @@
 package workflows
 
 import (
+	"fmt"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/slipwayhq/slipway/activities"
@@ -26,10 +28,16 @@ func (r *release) check(ctx workflow.Context, c plan.Check) error {
 	if c.Job != nil {
 		return r.runJob(ctx, c)
 	}
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
 	deadline := workflow.Now(ctx).Add(c.Within.D())
 	r.at(ctx, moment{next: "check " + c.Name + " passes", deadline: deadline, atDeadline: "the release is undone"})
-	result, err := call(ctx, waiting(c.Within.D()), "Check "+c.Name, checks.RunCheck, activities.RunCheckIn{Check: c, Deadline: deadline})
-	if err != nil {
+	f := start(ctx, waiting(c.Within.D()), "Check "+c.Name, checks.RunCheck, activities.RunCheckIn{Check: c, Deadline: deadline})
+	if ended, err := r.beside(ctx, c, f); err != nil || !ended {
+		return err
+	}
+	var result activities.Checked
+	if err := f.Get(ctx, &result); err != nil {
 		return err
 	}
 	if !result.Passed {
@@ -37,4 +45,21 @@ func (r *release) check(ctx workflow.Context, c plan.Check) error {
 	}
 	r.note(ctx, "check %s passed: %s", c.Name, result.Reason)
 	return nil
+}
+
+// beside waits for a check, which has a deadline of its own. A canary that gets requests meanwhile goes on being watched:
+// one that turns bad is taken back without the check's answer. It reports whether the check has ended; where it has
+// not, a person has said that it is enough. Before the first weight and between batches nobody watches.
+func (r *release) beside(ctx workflow.Context, c plan.Check, f workflow.Future) (bool, error) {
+	if r.rolls != nil || r.status.Weight == 0 {
+		if err := workflow.Await(ctx, f.IsReady); err != nil {
+			return false, fmt.Errorf("wait for check %s: %w", c.Name, err)
+		}
+		return true, nil
+	}
+	err := r.keepWatch(ctx, vigil{
+		summary: "Watch beside check " + c.Name, when: "during check " + c.Name,
+		done: func() bool { return f.IsReady() || r.promoted != nil },
+	})
+	return f.IsReady(), err
 }

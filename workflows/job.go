@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -23,7 +24,7 @@ type job struct {
 func (r *release) inspectJobs(ctx workflow.Context) error {
 	in := activities.InspectJobsIn{Target: r.in.Plan.Spec.Target}
 	for _, c := range r.checked {
-		if c.Job != nil {
+		if c.Job != nil && !slices.Contains(in.CronJobs, c.Job.CronJob) {
 			in.CronJobs = append(in.CronJobs, c.Job.CronJob)
 		}
 	}
@@ -31,7 +32,7 @@ func (r *release) inspectJobs(ctx workflow.Context) error {
 		return nil
 	}
 	if r.rolls == nil {
-		in.Selectors = []map[string]string{r.tracks.StableSelector, r.tracks.CandidateSelector}
+		in.Selectors = []map[string]string{r.tracks.StableSelector, r.tracks.CandidateSelector, r.tracks.SharedSelector}
 	}
 	return do(ctx, reading(), "Look at the CronJobs of the checks", checks.InspectJobs, in)
 }
@@ -41,7 +42,9 @@ func (r *release) inspectJobs(ctx workflow.Context) error {
 func (r *release) guardJobs() {
 	for _, c := range r.checked {
 		if c.Job != nil {
-			r.undo.push(compensation{name: "delete the check's Job", beside: true, run: r.sweepJob})
+			r.undo.push(compensation{name: "delete the check's Job", beside: true, run: func(ctx workflow.Context) error {
+				return r.sweepJob(ctx, undoing())
+			}})
 			return
 		}
 	}
@@ -50,15 +53,21 @@ func (r *release) guardJobs() {
 // runJob is a check by a Job, which runs once and is deleted whatever comes of it. An abort does not wait until it has
 // ended: that is the undo's business.
 func (r *release) runJob(ctx workflow.Context, c plan.Check) error {
+	runCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
 	in := r.jobOf(ctx, c)
 	r.at(ctx, moment{next: "check " + c.Name + " passes: Job " + in.Name + " completes", deadline: in.Deadline, atDeadline: "the release is undone"})
-	r.job = job{in.Name, start(ctx, opening(c.Within.D()), "Check "+c.Name+" by Job "+in.Name, checks.RunJob, in)}
-	if err := workflow.Await(ctx, r.job.run.IsReady); err != nil {
-		return fmt.Errorf("wait for Job %s: %w", in.Name, err)
+	r.job = job{in.Name, start(runCtx, opening(c.Within.D()), "Check "+c.Name+" by Job "+in.Name, checks.RunJob, in)}
+	ended, err := r.beside(ctx, c, r.job.run)
+	switch {
+	case err != nil:
+		return err
+	case !ended:
+		cancel()
+		return r.dropJob(ctx)
 	}
 	var result activities.Checked
-	err := r.job.run.Get(ctx, &result)
-	if err != nil {
+	if err := r.job.run.Get(ctx, &result); err != nil {
 		return err
 	}
 	if !result.Passed {
@@ -93,8 +102,17 @@ func (r *release) deleteJob(ctx workflow.Context, p policy) error {
 	return err
 }
 
+// dropJob deletes a Job for which nobody waits any more.
+func (r *release) dropJob(ctx workflow.Context) error {
+	r.at(ctx, moment{next: "Job " + r.job.name + " is deleted"})
+	if err := workflow.Await(ctx, r.job.run.IsReady); err != nil {
+		return fmt.Errorf("wait for the end of Job %s: %w", r.job.name, err)
+	}
+	return r.sweepJob(ctx, writing())
+}
+
 // sweepJob deletes the Job of the check that was under way, or has not passed, once no attempt can make it any more.
-func (r *release) sweepJob(ctx workflow.Context) error {
+func (r *release) sweepJob(ctx workflow.Context, p policy) error {
 	if r.job.name == "" {
 		return nil
 	}
@@ -104,7 +122,7 @@ func (r *release) sweepJob(ctx workflow.Context) error {
 	if err := r.landed(ctx); err != nil {
 		return err
 	}
-	if err := r.deleteJob(ctx, undoing()); err != nil {
+	if err := r.deleteJob(ctx, p); err != nil {
 		return err
 	}
 	r.note(ctx, "deleted the Job of the check")

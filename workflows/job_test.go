@@ -98,7 +98,9 @@ func TestAReleaseWhoseJobGoesWrongIsUndoneAndTheJobIsDeleted(t *testing.T) {
 		"it cannot be made":    {func(w *world.World) { w.Fail(world.MakeJob, 1, denied) }, "may not create Jobs"},
 		"it cannot be deleted": {func(w *world.World) { w.Fail(world.DeleteJob, 1, denied) }, "may not create Jobs"},
 	}
-	for name, p := range map[string]plan.Plan{"blue-green": smokeTested(), "canary": smokeTestedFirst(), "rolling": smokeTestedInBatches()} {
+	for name, p := range map[string]plan.Plan{
+		"blue-green": smokeTested(), "canary": smokeTestedFirst(), "canary at its steps": checkedAtSteps(), "rolling": smokeTestedInBatches(),
+	} {
 		for what, tt := range tests {
 			t.Run(name+", "+what, func(t *testing.T) {
 				r := prepare(t, p)

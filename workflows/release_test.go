@@ -160,7 +160,7 @@ func unmeasured() plan.Plan {
 func strategies() map[string]plan.Plan {
 	return map[string]plan.Plan{
 		"canary": twoSteps(), "canary with testers": tested(), "canary sized for its weight": sized(), "canary by the number of pods": byPods(),
-		"canary that steps back": leisurely(), "canary with a mirror": copied(), "canary with a Job": smokeTestedFirst(),
+		"canary that steps back": leisurely(), "canary with a mirror": copied(), "canary with a Job": smokeTestedFirst(), "canary with checks at its steps": checkedAtSteps(),
 		"blue-green": blueGreen(), "blue-green without a router": selector(), "blue-green with a Job": smokeTested(),
 		"rolling": inBatches(), "rolling without metrics": unmeasured(), "rolling with a Job": smokeTestedInBatches(),
 	}

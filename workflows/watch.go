@@ -101,8 +101,8 @@ func (r *release) keep(w activities.Watched) {
 	}
 }
 
-// guard waits until done or the deadline, with the candidate watched meanwhile: one that turns bad
-// while people are thinking is taken back without them. It reports whether done came first.
+// guard waits for people until done or the deadline, with the candidate watched meanwhile: one that turns bad
+// while they are thinking is taken back without them. It reports whether done came first.
 func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bool) (bool, error) {
 	timeCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -111,25 +111,40 @@ func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bo
 		timer := workflow.NewTimerWithOptions(timeCtx, deadline.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "Deadline for people"})
 		late = timer.IsReady
 	}
-	for !done() && !late() {
-		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.visible(), untilTold), "Watch while people decide", func() bool { return done() || late() })
+	err := r.keepWatch(ctx, vigil{
+		summary: "Watch while people decide", when: "while people were asked", done: func() bool { return done() || late() },
+	})
+	return err == nil && done(), err
+}
+
+// vigil is a wait with the candidate watched.
+type vigil struct {
+	// summary of each watch in it, and when a candidate failed that turned bad meanwhile.
+	summary, when string
+	done          func() bool
+}
+
+// keepWatch waits until done, which has a deadline of its own. It stops a candidate that turns bad meanwhile.
+func (r *release) keepWatch(ctx workflow.Context, v vigil) error {
+	for !v.done() {
+		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.visible(), untilTold), v.summary, v.done)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if ended && len(watched.Edits) > 0 {
 			if err := r.interrupted(ctx, watched.Edits); err != nil {
-				return false, err
+				return err
 			}
 			continue
 		}
 		if ended && watched.Verdict.Outcome == decide.Fail {
-			return false, stop("failed %s while people were asked: %s", r.place(r.status.Weight), watched.Verdict.Reason)
+			return stop("failed %s %s: %s", r.place(r.status.Weight), v.when, watched.Verdict.Reason)
 		}
 	}
-	return done(), nil
+	return nil
 }
 
-// interrupted lets people decide about somebody else's edits while they are asked something else, which is shown
+// interrupted lets people decide about somebody else's edits while something else is waited for, which is shown
 // again afterwards.
 func (r *release) interrupted(ctx workflow.Context, edits []activities.Edit) error {
 	s := r.status

@@ -37,6 +37,7 @@ func TestForecasts(t *testing.T) {
 	}{
 		"forecast-canary":               {"", 6},
 		"forecast-unknown-pods":         {"", 0},
+		"forecast-canary-checks":        {"canary: {steps: [{weight: 5, hold: 5m}, {weight: 25, hold: 10m, checks: [{name: regression, job: {cronJob: regression-tests}, within: 20m}], gate: {approvers: [ann]}}]}", 6},
 		"forecast-blue-green":           {"blueGreen: {preview: {header: {name: X-Preview, value: green}}, gate: {quorum: 2}}", 6},
 		"forecast-rolling":              {"rolling: {batches: [1, 50%], checks: [{name: health, url: \"http://checkout.shop/health\"}], gate: {}}", 6},
 		"forecast-rolling-unknown-pods": {"rolling: {maxUnavailable: 1}", 0},

@@ -65,6 +65,14 @@ func weights() []mutant {
 			was: `return stop("%s failed %s: %s", j.what, r.place(j.weight), watched.Verdict.Reason)`, is: "return nil",
 		},
 		{promise: "I13", name: "a pass counts before the end of the hold", file: cluster, was: "o == decide.Pass && !now.Before(holdUntil)", is: "o == decide.Pass"},
+		{
+			promise: "I13", name: "a check of a step is not waited for", file: "workflows/canary.go",
+			was: "err := c.checkAll(ctx, p.Checks); err", is: "err := ctx.Err(); err", by: "./workflows TestACheckOfAStepThatFails",
+		},
+		{
+			promise: "I13", name: "nobody watches beside a check", file: "workflows/check.go",
+			was: "r.rolls != nil || r.status.Weight == 0", is: "r.status.Weight >= 0", by: "./workflows TestACandidateThatTurnsBadDuringACheck",
+		},
 		{promise: "I13", name: "a watch does not hold", file: watch, was: "HoldUntil: now.Add(hold),", is: "HoldUntil: now,"},
 		{promise: "I13", name: "a gate does not wait for the other system", file: "workflows/ask.go", was: "q.answered() && confirmed()", is: "q.answered()"},
 	}

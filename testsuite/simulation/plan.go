@@ -125,6 +125,10 @@ func ways() map[string]way {
 		p.Spec.Strategy.Canary.Mirror = &plan.Mirror{Percent: 100, Hold: seconds(6)}
 	}))
 	add("canary with checks", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Checks = []plan.Check{health(), smoke()} }))
+	add("canary with checks at its steps", changed(canary(), func(p *plan.Plan) {
+		steps := p.Spec.Strategy.Canary.Steps
+		steps[0].Checks, steps[1].Checks = []plan.Check{smoke(), health()}, []plan.Check{smoke()}
+	}))
 	add("canary sized for its weight", changed(canary(), func(p *plan.Plan) { p.Spec.Strategy.Canary.Sizing = plan.SizingWeight }))
 	add("canary by pods", changed(canary(), func(p *plan.Plan) {
 		p.Spec.Traffic = plan.Traffic{Replicas: &plan.Replicas{}}

@@ -136,6 +136,7 @@ func (c *Canary) fill(t Traffic) {
 	}
 	for i := range c.Steps {
 		or(&c.Steps[i].Hold, defaultHold)
+		fillChecks(c.Steps[i].Checks)
 		c.Steps[i].Gate.fill()
 	}
 }

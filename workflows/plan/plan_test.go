@@ -317,6 +317,34 @@ func TestAJobHasItsOwnTimeAndNothingOfARequest(t *testing.T) {
 	}, p.Spec.Strategy.Rolling.Checks))
 }
 
+func TestTheChecksOfAStepAreLikeThoseOfACanary(t *testing.T) {
+	with := func(checks string) string {
+		return strings.Replace(short, "- {weight: 5", "- {checks: ["+checks+"], weight: 5", 1)
+	}
+	p := load(t, with("{name: smoke, job: {cronJob: smoke}}, {name: health, url: 'http://checkout/'}"))
+	require.Empty(t, cmp.Diff([]plan.Check{
+		{Name: "smoke", Job: &plan.JobCheck{CronJob: "smoke"}, Within: plan.Duration(5 * time.Minute)},
+		{Name: "health", URL: "http://checkout/", Status: 200, Within: plan.Duration(30 * time.Second)},
+	}, p.Spec.Strategy.Canary.Steps[0].Checks))
+	const at = "spec.strategy.canary.steps[0].checks"
+	for name, tt := range map[string]struct{ checks, want string }{
+		"nothing":             {"{name: smoke}", at + "[0]: say what is checked: url: http://…, or job: {cronJob: …}"},
+		"a Job and a request": {"{name: smoke, job: {cronJob: smoke}, contains: ok}", at + "[0]: is a Job or a request, not both"},
+		"a Job of nothing":    {"{name: smoke, job: {}}", at + "[0].job.cronJob: must be the name of a Kubernetes object"},
+		"one name twice":      {"{name: a, url: 'http://a/'}, {name: a, url: 'http://b/'}", at + "[1].name: must differ from the other checks"},
+		"too many":            {strings.Repeat("{name: a, url: 'http://a/'}, ", 20) + "{name: a, url: 'http://a/'}", at + ": at most 20 checks"},
+		"a field of nobody":   {"{name: a, uri: 'http://a/'}", "uri"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := plan.Load(strings.NewReader(with(tt.checks)))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+	byPods := strings.Replace(with("{name: health, url: 'http://checkout/'}"), "{gatewayAPI: {route: checkout}}", "{replicas: {}}", 1)
+	before, _, _ := strings.Cut(byPods, "  analysis:")
+	require.Len(t, load(t, before).Spec.Strategy.Canary.Steps[0].Checks, 1, "its candidate has users already")
+}
+
 func TestBadRollingPlansAreRefusedWithLineAndField(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"another kind":             {rolling("Job", "{}"), "line 5: spec.target.kind: must be Deployment, StatefulSet or DaemonSet"},

@@ -436,7 +436,10 @@ type Step struct {
 	Weight int `json:"weight"`
 	// Hold is the least time at this weight; default 5m.
 	Hold Duration `json:"hold,omitempty"`
-	// Gate asks people after the hold has passed and before the next step.
+	// Checks must all pass after the hold has, before the gate asks, one after the other; else the release is undone.
+	// The candidate keeps its weight meanwhile, and is watched.
+	Checks []Check `json:"checks,omitempty"`
+	// Gate asks people after the hold and the checks have passed, and before the next step.
 	Gate *Gate `json:"gate,omitempty"`
 }
 

@@ -351,6 +351,7 @@ func (c *checker) canary(s *Canary, t Traffic) {
 			"must be at most %d with traffic.replicas: above it the candidate would need more pods than stable; the promotion follows the last step", maxByPods)
 		c.must(step.Hold > 0, field+".hold", "must be a length of time above zero")
 		before = max(before, step.Weight)
+		c.checks(field, step.Checks)
 		if g := step.Gate; g != nil {
 			c.gate(field+".gate", g)
 		}

@@ -173,6 +173,31 @@ func TestACheckByAJobIsNamedWithItsUndo(t *testing.T) {
 	require.Equal(t, "check health by a Job of CronJob smoke; delete the check's Job, remove the candidate", said(checked))
 }
 
+func TestTheChecksOfAStepStandBetweenItsWatchAndItsGate(t *testing.T) {
+	const remove, back = "remove the candidate", "send all requests back to stable, remove the candidate"
+	f := of(t, strings.NewReplacer(
+		"{weight: 5, hold: 5m}", `{weight: 5, hold: 5m, checks: [{name: health, url: "http://checkout-green.shop/health"}]}`,
+		"hold: 10m, gate", "hold: 10m, checks: [{name: smoke, job: {cronJob: smoke}, within: 20m}, {name: regression, job: {cronJob: regression}}], gate",
+	).Replace(canary), 3)
+	require.Empty(t, cmp.Diff([]string{
+		"deploy the candidate, of stable's size; " + remove,
+		"shift 5 %, watch and judge; " + back,
+		"check health; " + back,
+		"shift 50 %, watch and judge; " + back,
+		"check smoke by a Job of CronJob smoke, regression by a Job of CronJob regression; send all requests back to stable, delete the check's Job, remove the candidate",
+		"ask ann, bob; " + back,
+		"send everybody to the candidate; point the Service back, " + back,
+	}, brief(f.Steps)[1:8]))
+	minute, second := plan.Duration(time.Minute), plan.Duration(time.Second)
+	plain := of(t, canary, 3)
+	require.Equal(t, plain.Takes, f.Takes, "nobody knows when a check has passed")
+	require.Equal(t, plain.AtMost+30*second+25*minute, f.AtMost)
+	require.Equal(t, plain.Blast, f.Blast)
+	require.Equal(t, []int{5, 50}, []int{f.Steps[3].Share, f.Steps[5].Share})
+	require.Equal(t, minute+2*second, f.Steps[3].UndoWithin)
+	require.Equal(t, minute+7*second, f.Steps[5].UndoWithin, "no attempt may make the Job anew")
+}
+
 func TestARollingReleaseOfAnUnknownNumberOfPods(t *testing.T) {
 	f := of(t, head+"  strategy: {rolling: {}}\n", 0)
 	require.Equal(t, "replace pods until 25 % are new, watch; bring the former revision back, restore the workload's settings", brief(f.Steps)[1])

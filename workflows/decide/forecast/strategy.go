@@ -19,6 +19,7 @@ func (s *script) canary(c plan.Canary) {
 	s.mirror(c.Mirror)
 	for _, step := range c.Steps {
 		s.shift(step.Weight, step.Hold)
+		s.checks(step.Checks)
 		s.gate(step.Gate)
 	}
 	s.promote()
@@ -98,22 +99,26 @@ func (s *script) checks(all []plan.Check) {
 	if len(names) == 0 {
 		return
 	}
-	before := s.undo
+	before, bound := s.undo, s.undoWithin
 	if jobs {
 		s.sweepJob()
 	}
 	s.add(Step{What: "check " + strings.Join(names, ", "), Until: "passed", Within: within})
-	s.undo = before
+	s.undo, s.undoWithin = before, bound
 }
 
-// sweepJob is what takes a check's Job back: in place, users come first.
+// sweepJob is what takes a check's Job back: users that are on the new version come first.
 func (s *script) sweepJob() {
 	const what = "delete the check's Job"
-	if s.plan.Spec.Strategy.Rolling != nil {
+	switch {
+	case s.plan.Spec.Strategy.Rolling != nil:
 		s.undo = append(slices.Clone(s.undo), what)
-		return
+	case s.share > 0:
+		s.undo = slices.Insert(slices.Clone(s.undo), len(s.undo)-1, what)
+		s.undoWithin += plan.Duration(decide.InFlight)
+	default:
+		s.push(what)
 	}
-	s.push(what)
 }
 
 // rolling is what package workflows' Rolling does.
