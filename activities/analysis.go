@@ -34,6 +34,9 @@ type WatchIn struct {
 	// InPlace is true when both versions answer behind stable: what it does now is judged by Reference, what
 	// it did before.
 	InPlace bool `json:"inPlace,omitempty"`
+	// Kind of the workload whose pods are replaced in place, whose guards look at those of the new version beside the
+	// others; empty: none does.
+	Kind string `json:"kind,omitempty"`
 	// Reference is what stable did when it last served beside the candidate, or before the release.
 	Reference decide.Counts `json:"reference"`
 	// History is what was known of stable before the release.
@@ -81,16 +84,21 @@ type Reading struct {
 	Queries []string
 }
 
-// LookAtPodsIn asks what the pods of both tracks have gone through.
+// LookAtPodsIn asks what the pods of both tracks have gone through, or the old and the new ones of a workload that
+// replaces them in place.
 type LookAtPodsIn struct {
 	Namespace string
 	// Stable and Candidate are Deployments.
 	Stable, Candidate string
+	// Kind of the workload Stable that replaces its pods in place: those that run what it declares now are the
+	// candidate's, and there is no other Deployment. Empty: there are two.
+	Kind string
 }
 
 // Patients are the pods of a cluster as guards see them.
 type Patients interface {
-	// LookAtPods looks once; At is not set. A Deployment that is not there has no pods.
+	// LookAtPods looks once; At is not set. A Deployment that is not there has no pods; a workload that replaces its
+	// pods in place must be there.
 	LookAtPods(context.Context, LookAtPodsIn) (judge.Look, error)
 }
 
@@ -199,18 +207,20 @@ func (w *watch) line(p *judge.Settings, t judge.Tick) judge.Entry {
 	}}
 }
 
-// lookAtPods looks, where it is time to. Pods that are replaced in place are one set, of which none is a candidate.
+// lookAtPods looks, where it is time to.
 func (a *Analysis) lookAtPods(ctx context.Context, in WatchIn, before *judge.Watched, now time.Time) (judge.Look, bool) {
-	if a.Pods == nil || in.InPlace || in.Route.CandidateDeployment == "" || now.Before(before.Next) {
+	of := LookAtPodsIn{Namespace: in.Route.Namespace, Stable: in.Route.StableDeployment, Candidate: in.Route.CandidateDeployment}
+	if in.InPlace {
+		of.Candidate, of.Kind = "", in.Kind
+	}
+	if a.Pods == nil || of.Candidate == "" && of.Kind == "" || now.Before(before.Next) {
 		return judge.Look{}, false
 	}
-	look, err := a.Pods.LookAtPods(ctx, LookAtPodsIn{
-		Namespace: in.Route.Namespace, Stable: in.Route.StableDeployment, Candidate: in.Route.CandidateDeployment,
-	})
+	look, err := a.Pods.LookAtPods(ctx, of)
 	if err != nil {
 		look = judge.Look{Missed: err.Error()}
 	}
-	look.At = now
+	look.At, look.InPlace = now, in.InPlace
 	before.Next = now.Add(in.Analysis.Interval.D())
 	return look, true
 }

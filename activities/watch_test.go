@@ -389,7 +389,19 @@ func TestPodsThatNobodyCanLookAtAreNotGood(t *testing.T) {
 	require.Equal(t, 20*time.Minute, b.world.Elapsed())
 }
 
-func TestPodsThatAreReplacedInPlaceAreNotComparedWithThemselves(t *testing.T) {
+func TestPodsThatAreReplacedInPlaceAreToldApartByWhatTheyRun(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	ward, in := b.guarded()
+	in.InPlace, in.Kind, in.Route.CandidateDeployment = true, plan.KindStatefulSet, ""
+	ward.kills = map[time.Duration]int{5 * time.Minute: 1}
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, "candidate was killed once for want of memory in 30m (3 pods), stable 0 times (3 pods); the limit is 1")
+	require.Equal(t, activities.LookAtPodsIn{Namespace: "shop", Stable: "checkout", Kind: plan.KindStatefulSet}, ward.asked[0])
+}
+
+func TestAWatchInPlaceThatAnOlderReleaseHasBegunLooksAtNoPods(t *testing.T) {
 	b := newBench()
 	b.half(t)
 	ward, in := b.guarded()
@@ -442,6 +454,21 @@ func TestAnotherSystemCanTakeACandidateBack(t *testing.T) {
 	require.Equal(t, 7, system.asked, "once a minute")
 	again := replayed(t, filepath.Join(dir, in.ReleaseID+".jsonl"), func(*plan.Analysis) error { return nil })
 	require.Empty(t, cmp.Diff(got.Verdict, again.Now))
+}
+
+func TestAnotherSystemCanTakeABatchBack(t *testing.T) {
+	b := newBench()
+	b.half(t)
+	b.watch.Prober = &orders{world: b.world, from: 5 * time.Minute}
+	in := watchIn()
+	in.InPlace, in.Route = true, activities.Route{Namespace: "shop", StableDeployment: "checkout"}
+	in.Analysis.Guards = &plan.Guards{Checks: []plan.Inquiry{{
+		Name: "orders", URL: "http://orders.example/state", Headers: map[string]string{"X-Team": "checkout"},
+		Status: 200, Contains: "fine", Every: plan.Duration(time.Minute), Failures: 2,
+	}}}
+	got := b.watched(t, in)
+	require.Equal(t, decide.Fail, got.Verdict.Outcome)
+	require.Contains(t, got.Verdict.Reason, "check orders failed 2 times in a row")
 }
 
 // ruled is a watch by one rule, with failures in dry run.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/testsuite/world"
 	"github.com/slipwayhq/slipway/workflows"
@@ -33,6 +34,20 @@ func TestARollingReleaseReplacesPodsInBatches(t *testing.T) {
 		require.Equal(t, workflows.Passed, s.State)
 	}
 	require.Equal(t, []int{33, 66, 100}, []int{r.status.Track[0].Weight, r.status.Track[1].Weight, r.status.Track[2].Weight})
+}
+
+func TestEveryWatchOfARollingReleaseKnowsWhosePodsItsGuardsLookAt(t *testing.T) {
+	p := inBatches()
+	p.Spec.Target.Kind = plan.KindStatefulSet
+	r := prepare(t, p)
+	seen := given[activities.WatchIn](r, "WatchTrack")
+	r.run().promoted()
+	require.Len(t, *seen, 3)
+	for _, in := range *seen {
+		require.True(t, in.InPlace)
+		require.Equal(t, plan.KindStatefulSet, in.Kind)
+		require.Equal(t, "checkout", in.Route.StableDeployment)
+	}
 }
 
 func TestARollingReleaseThatGoesWrongIsUndone(t *testing.T) {

@@ -170,12 +170,16 @@ func (r *release) counted() activities.Route {
 
 func (r *release) watchIn(ctx workflow.Context, weight int, hold time.Duration) activities.WatchIn {
 	now := workflow.Now(ctx)
-	return activities.WatchIn{
+	in := activities.WatchIn{
 		ReleaseID: r.in.ID, Analysis: r.limits, Route: r.counted(), Weight: weight, Start: now,
 		HoldUntil: now.Add(hold), GiveUpAt: now.Add(hold + r.limits.Patience.D()),
 		CandidateOnly: weight == 100 && r.rolls == nil, InPlace: r.rolls != nil, Reference: r.reference,
 		History: r.history, State: r.evidence, Holding: r.holding(weight),
 	}
+	if r.rolls != nil {
+		in.Kind = r.in.Plan.Spec.Target.Kind
+	}
+	return in
 }
 
 // measure begins to count what stable does while it serves alone. Where both versions never serve beside each

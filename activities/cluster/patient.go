@@ -14,6 +14,7 @@ import (
 
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // Patients looks at what pods have gone through.
@@ -27,12 +28,36 @@ var _ activities.Patients = (*Patients)(nil)
 
 // LookAtPods implements activities.Patients.
 func (c *Patients) LookAtPods(ctx context.Context, in activities.LookAtPodsIn) (judge.Look, error) {
+	if in.Kind != "" {
+		return c.lookInPlace(ctx, in)
+	}
 	stable, err := c.patients(ctx, in.Namespace, in.Stable)
 	if err != nil {
 		return judge.Look{}, err
 	}
 	candidate, err := c.patients(ctx, in.Namespace, in.Candidate)
 	return judge.Look{Stable: stable, Candidate: candidate}, err
+}
+
+// lookInPlace tells the pods of one workload apart by what they run.
+func (c *Patients) lookInPlace(ctx context.Context, in activities.LookAtPodsIn) (judge.Look, error) {
+	w, err := c.inPlace(ctx, plan.Target{Namespace: in.Namespace, Deployment: in.Stable, Kind: in.Kind})
+	if err != nil {
+		return judge.Look{}, err
+	}
+	key, present, err := c.presentLabel(ctx, w)
+	if err != nil {
+		return judge.Look{}, err
+	}
+	found, err := c.pods(ctx, w)
+	if err != nil {
+		return judge.Look{}, err
+	}
+	fresh := func(p *corev1.Pod) bool { return p.Labels[key] == present }
+	return judge.Look{
+		Stable:    gather(found, c.Now(), func(p *corev1.Pod) bool { return !fresh(p) }),
+		Candidate: gather(found, c.Now(), fresh),
+	}, nil
 }
 
 func (c *Patients) patients(ctx context.Context, namespace, deployment string) (judge.Pods, error) {
@@ -44,20 +69,25 @@ func (c *Patients) patients(ctx context.Context, namespace, deployment string) (
 	if err != nil {
 		return judge.Pods{}, Fault(err, "get "+what)
 	}
-	found, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	found, err := c.pods(ctx, ofDeployment(d))
 	if err != nil {
-		return judge.Pods{}, Fault(err, "list pods of "+what)
+		return judge.Pods{}, err
 	}
-	slices.SortFunc(found.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return gather(found, c.Now(), func(*corev1.Pod) bool { return true }), nil
+}
+
+// gather is what those pods of a list have gone through that are meant.
+func gather(list *corev1.PodList, now time.Time, meant func(*corev1.Pod) bool) judge.Pods {
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	var out judge.Pods
-	for i := range found.Items {
-		p := &found.Items[i]
-		if p.DeletionTimestamp != nil { // what happens to it now was asked for
+	for i := range list.Items {
+		p := &list.Items[i]
+		if p.DeletionTimestamp != nil || !meant(p) { // what happens to one that goes was asked for
 			continue
 		}
 		out.Number++
 		if p.Status.StartTime != nil {
-			out.Age += max(c.Now().Sub(p.Status.StartTime.Time), 0).Hours()
+			out.Age += max(now.Sub(p.Status.StartTime.Time), 0).Hours()
 		}
 		seen := examine(p)
 		out.Restarts += seen.Restarts
@@ -71,7 +101,7 @@ func (c *Patients) patients(ctx context.Context, namespace, deployment string) (
 			out.Troubled[p.Name] = seen
 		}
 	}
-	return out, nil
+	return out
 }
 
 // outOfMemory is how Kubernetes calls the end of a container for want of memory.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 	"github.com/slipwayhq/slipway/activities"
 	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/workflows/decide/judge"
+	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // noon is when pods are looked at; they began an hour before.
@@ -87,4 +89,85 @@ func TestPodsThatCannotBeListedAreAnError(t *testing.T) {
 	p := cluster.Patients{Client: cluster.New(kube), Now: noon}
 	_, err := p.LookAtPods(t.Context(), activities.LookAtPodsIn{Namespace: "shop", Stable: "blue", Candidate: "green"})
 	require.ErrorContains(t, err, "list pods of Deployment shop/blue")
+}
+
+// rolled is a workload of a kind with two revisions, of which pods run the second one whose label has that value.
+func rolled(kind string) (objects []runtime.Object, label, old, fresh string) {
+	const uid = "db-uid"
+	owner := []metav1.OwnerReference{{Name: "db", UID: uid, Controller: new(true)}}
+	mine := func(name string) metav1.ObjectMeta {
+		m := meta(name)
+		m.Labels, m.OwnerReferences = map[string]string{"track": "db"}, owner
+		return m
+	}
+	at := meta("db")
+	at.UID = uid
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"track": "db"}}
+	switch kind {
+	case plan.KindStatefulSet:
+		return []runtime.Object{&appsv1.StatefulSet{
+			ObjectMeta: at, Spec: appsv1.StatefulSetSpec{Selector: selector},
+			Status: appsv1.StatefulSetStatus{CurrentRevision: "db-1", UpdateRevision: "db-2"},
+		}}, appsv1.ControllerRevisionHashLabelKey, "db-1", "db-2"
+	case plan.KindDaemonSet:
+		objects = append(objects, &appsv1.DaemonSet{ObjectMeta: at, Spec: appsv1.DaemonSetSpec{Selector: selector}})
+		for i, hash := range []string{"aaa", "bbb"} {
+			r := &appsv1.ControllerRevision{ObjectMeta: mine("db-" + hash), Revision: int64(i + 1)}
+			r.Labels[appsv1.ControllerRevisionHashLabelKey] = hash
+			objects = append(objects, r)
+		}
+		return objects, appsv1.ControllerRevisionHashLabelKey, "aaa", "bbb"
+	}
+	objects = append(objects, &appsv1.Deployment{ObjectMeta: at, Spec: appsv1.DeploymentSpec{Selector: selector}})
+	for hash, number := range map[string]string{"aaa": "10", "bbb": "9"} { // it has gone back to an earlier one
+		set := &appsv1.ReplicaSet{ObjectMeta: mine("db-" + hash)}
+		set.Labels[appsv1.DefaultDeploymentUniqueLabelKey] = hash
+		set.Annotations = map[string]string{"deployment.kubernetes.io/revision": number}
+		objects = append(objects, set)
+	}
+	return objects, appsv1.DefaultDeploymentUniqueLabelKey, "bbb", "aaa"
+}
+
+func TestPodsThatAreReplacedInPlaceAreToldApartByTheirRevision(t *testing.T) {
+	for _, kind := range []string{plan.KindDeployment, plan.KindStatefulSet, plan.KindDaemonSet} {
+		t.Run(kind, func(t *testing.T) {
+			objects, label, old, fresh := rolled(kind)
+			for name, revision := range map[string]string{"db-0": old, "db-1": old, "db-2": fresh} {
+				p := patient("db", name, true, time.Minute, ended(2, "OOMKilled"))
+				if name == "db-0" {
+					p.Status.ContainerStatuses = nil
+				}
+				p.Labels[label] = revision
+				objects = append(objects, p)
+			}
+			going := patient("db", "db-3", true, 0, ended(9, "Error"))
+			going.Labels[label], going.DeletionTimestamp, going.Finalizers = old, new(metav1.Now()), []string{"example/keep"}
+			p := cluster.Patients{Client: cluster.New(fake.NewClientset(append(objects, going)...)), Now: noon}
+			got, err := p.LookAtPods(t.Context(), activities.LookAtPodsIn{Namespace: "shop", Stable: "db", Kind: kind})
+			require.NoError(t, err)
+			killed := func(name string) map[string]judge.Pod { return map[string]judge.Pod{name: {Restarts: 2, Killed: true}} }
+			require.Empty(t, cmp.Diff(judge.Look{
+				Stable:    judge.Pods{Number: 2, Age: 2, Restarts: 2, Kills: 2, Troubled: killed("db-1")},
+				Candidate: judge.Pods{Number: 1, Age: 1, Restarts: 2, Kills: 2, Troubled: killed("db-2")},
+			}, got))
+		})
+	}
+}
+
+func TestAWorkloadWhosePodsCannotBeToldApartIsAnError(t *testing.T) {
+	for _, kind := range []string{plan.KindDeployment, plan.KindStatefulSet, plan.KindDaemonSet} {
+		t.Run(kind, func(t *testing.T) {
+			look := func(objects ...runtime.Object) error {
+				p := cluster.Patients{Client: cluster.New(fake.NewClientset(objects...)), Now: noon}
+				_, err := p.LookAtPods(t.Context(), activities.LookAtPodsIn{Namespace: "shop", Stable: "db", Kind: kind})
+				return err
+			}
+			require.ErrorContains(t, look(), kind+" shop/db does not exist")
+			objects, _, _, _ := rolled(kind)
+			if s, ok := objects[0].(*appsv1.StatefulSet); ok {
+				s.Status.UpdateRevision = ""
+			}
+			require.ErrorContains(t, look(objects[0]), kind+" shop/db has no revision; Kubernetes has not looked at it yet")
+		})
+	}
 }

@@ -28,6 +28,8 @@ const annotationRevision = "deployment.kubernetes.io/revision"
 type revision struct {
 	activities.Revision
 	template corev1.PodTemplateSpec
+	// hash is the label of a Deployment's pods that run it.
+	hash string
 	// annotations a Deployment had with it.
 	annotations map[string]string
 }
@@ -60,7 +62,10 @@ func (c *Client) replicaSets(ctx context.Context, w inPlace) ([]revision, error)
 		if err != nil || !metav1.IsControlledBy(set, w) {
 			continue
 		}
-		r := revision{Revision: activities.Revision{Name: set.Name, Number: number}, template: set.Spec.Template, annotations: set.Annotations}
+		r := revision{
+			Revision: activities.Revision{Name: set.Name, Number: number}, template: set.Spec.Template, annotations: set.Annotations,
+			hash: set.Labels[appsv1.DefaultDeploymentUniqueLabelKey],
+		}
 		delete(r.template.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
 		out = append(out, r)
 	}
@@ -90,6 +95,27 @@ func (c *Client) controllerRevisions(ctx context.Context, w inPlace) ([]revision
 		out = append(out, revision{Revision: activities.Revision{Name: stored.Name, Number: stored.Revision}, template: patch.Spec.Template})
 	}
 	return out, nil
+}
+
+// presentLabel is the label, and its value, of the pods that run what a workload declares.
+func (c *Client) presentLabel(ctx context.Context, w inPlace) (key, value string, err error) {
+	switch o := w.Object.(type) {
+	case *appsv1.StatefulSet:
+		key, value = appsv1.ControllerRevisionHashLabelKey, o.Status.UpdateRevision
+	case *appsv1.DaemonSet:
+		key = appsv1.DefaultDaemonSetUniqueLabelKey
+		value, err = c.presentHash(ctx, w)
+	default:
+		var all []revision
+		key = appsv1.DefaultDeploymentUniqueLabelKey
+		if all, err = c.replicaSets(ctx, w); len(all) > 0 {
+			value = slices.MaxFunc(all, func(a, b revision) int { return cmp.Compare(a.Number, b.Number) }).hash
+		}
+	}
+	if err == nil && value == "" {
+		err = fmt.Errorf("%s has no revision; Kubernetes has not looked at it yet", w.title)
+	}
+	return key, value, err
 }
 
 // pick finds the revision of a number as `kubectl rollout undo` does: 0 is the one before the present.

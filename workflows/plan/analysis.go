@@ -59,7 +59,7 @@ type Analysis struct {
 	Latency   *Latency `json:"latency,omitempty"`
 	// Guards watch the pods, and levels such as memory, beside the requests. A candidate that breaks one is taken back at
 	// once, where stable does not break it as well; if both do, that is an incident, and the weight stays. Pods are looked
-	// at through Kubernetes where there are two Deployments: a rolling release has one set of pods.
+	// at through Kubernetes; in a rolling release those of the new revision are the candidate's, those of others stable's.
 	Guards *Guards `json:"guards,omitempty"`
 }
 
@@ -146,7 +146,8 @@ type Guards struct {
 	// Flapping are pods that stop being ready after they were, 5 in 10m where nothing is written; not watched when
 	// left out.
 	Flapping *Times `json:"flapping,omitempty"`
-	// Saturation are levels such as memory in use, each against a limit; at most 10.
+	// Saturation are levels such as memory in use, each against a limit; at most 10. In a rolling release a level is that
+	// of all pods, and stable has none.
 	Saturation []Saturation `json:"saturation,omitempty"`
 	// Checks ask other systems about the candidate, again and again; at most 5. They know no stable: one that fails takes
 	// the candidate back.

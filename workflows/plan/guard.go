@@ -70,7 +70,7 @@ func (c *checker) rules(at string, all []Rule) {
 }
 
 // needs checks that what the rules look at is known where the plan is carried out.
-func (c *checker) needs(at string, a *Analysis, inPlace bool) {
+func (c *checker) needs(at string, a *Analysis) {
 	for i, r := range a.Guards.Rules {
 		read, err := rule.Compile(r.When)
 		if err != nil { // that was said already
@@ -81,7 +81,6 @@ func (c *checker) needs(at string, a *Analysis, inPlace bool) {
 			there   bool
 			instead string
 		}{
-			{rule.NeedsPods, !inPlace, "a rolling release has one set of pods, so none is the candidate's"},
 			{rule.NeedsFlapping, a.Guards.Flapping != nil, "write flapping: {} beside the rules, or with dryRun: true"},
 			{rule.NeedsLatency, a.Latency != nil, "latency is not judged: write spec.analysis.latency, or with dryRun: true"},
 			{rule.NeedsSLO, a.Latency == nil || a.Latency.SLO != nil, "write spec.analysis.latency.slo.p99"},

@@ -118,9 +118,8 @@ func TestRulesThatCannotBeAreRefusedWithLineAndField(t *testing.T) {
 func TestARuleAboutWhatIsNeverKnownIsRefused(t *testing.T) {
 	text := strings.TrimSuffix(guardedPlan, "\n") + ruled
 	for name, c := range map[string]struct{ replace, with, when, want string }{
-		"pods of a rolling release": {"canary: {steps: [{weight: 5}]}", "rolling: {}", "candidate.restarts > 1", "candidate.restarts is never known: a rolling release has one set of pods"},
-		"flapping":                  {"flapping: {dryRun: true}", "checks: []", "stable.flaps > 1", "stable.flaps is never known: write flapping: {}"},
-		"an absolute limit":         {"    errors:", "    latency: {}\n    errors:", "stable.overSLOShare > 0.1", "stable.overSLOShare is never known: write spec.analysis.latency.slo.p99"},
+		"flapping":          {"flapping: {dryRun: true}", "checks: []", "stable.flaps > 1", "stable.flaps is never known: write flapping: {}"},
+		"an absolute limit": {"    errors:", "    latency: {}\n    errors:", "stable.overSLOShare > 0.1", "stable.overSLOShare is never known: write spec.analysis.latency.slo.p99"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, text, c.replace)
@@ -129,6 +128,15 @@ func TestARuleAboutWhatIsNeverKnownIsRefused(t *testing.T) {
 			require.ErrorContains(t, err, "spec.analysis.guards.rules[1].when: "+c.want)
 		})
 	}
+}
+
+func TestARuleAboutPodsIsForARollingReleaseToo(t *testing.T) {
+	const steps = "canary: {steps: [{weight: 5}]}"
+	text := strings.TrimSuffix(guardedPlan, "\n") + ruled
+	require.Contains(t, text, steps)
+	p, err := plan.Load(strings.NewReader(strings.Replace(text, steps, "rolling: {}", 1)))
+	require.NoError(t, err)
+	require.Contains(t, p.Spec.Analysis.Guards.Rules[1].When, "candidate.pods < stable.pods")
 }
 
 func TestGuardsWithoutAJudgeAreRefused(t *testing.T) {

@@ -392,7 +392,7 @@ func (c *checker) analysis(a *Analysis, s Spec) {
 	c.must(a.Guards == nil || a.Source.Prometheus != nil, at+".guards", "stand beside the judge: name spec.analysis.source too, or leave them out and the pods alone are watched")
 	c.numbers(at, a)
 	if a.Guards != nil {
-		c.needs(at+".guards.rules", a, s.Strategy.Rolling != nil)
+		c.needs(at+".guards.rules", a)
 	}
 }
 

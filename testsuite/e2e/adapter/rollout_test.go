@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/slipwayhq/slipway/activities"
+	"github.com/slipwayhq/slipway/activities/cluster"
 	"github.com/slipwayhq/slipway/activities/fault"
 	"github.com/slipwayhq/slipway/workflows/plan"
 )
@@ -226,7 +228,9 @@ func TestAWorkloadOfEveryKindGoesForthInBatchesAndBack(t *testing.T) {
 				require.True(t, got.Held)
 			}
 			require.Equal(t, want, count(p.images(t), v2))
+			p.apart(t, len(p.images(t))-want, want)
 			p.roll(t, p.forth(write(1, 2), v2, v1, 0))
+			p.apart(t, 0, found.Size)
 			require.Equal(t, found.Size, count(p.images(t), v2))
 			p.handBack(t, write(1, 3))
 
@@ -239,10 +243,25 @@ func TestAWorkloadOfEveryKindGoesForthInBatchesAndBack(t *testing.T) {
 
 			p.roll(t, p.back(write(3, 1), found.Present, v2))
 			require.Equal(t, found.Size, count(p.images(t), v1))
+			p.apart(t, 0, found.Size)
 			p.handBack(t, write(3, 2))
 			require.Empty(t, cmp.Diff(before, p.spec(t)))
 		})
 	}
+}
+
+// apart waits until guards tell so many old pods from so many new ones: those that go may not have been told yet.
+func (p *place) apart(t *testing.T, old, fresh int) {
+	t.Helper()
+	patients := cluster.Patients{Client: p.workloads, Now: time.Now}
+	in := activities.LookAtPodsIn{Namespace: p.target.Namespace, Stable: p.target.Deployment, Kind: p.target.Kind}
+	eventually(t, func(ctx context.Context) error {
+		got, err := patients.LookAtPods(ctx, in)
+		if err == nil && (got.Stable.Number != old || got.Candidate.Number != fresh) {
+			err = fmt.Errorf("%d old and %d new pods", got.Stable.Number, got.Candidate.Number)
+		}
+		return err
+	})
 }
 
 // spec is what the owner of the workload declares.

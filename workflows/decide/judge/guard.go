@@ -15,6 +15,8 @@ type Look struct {
 	At        time.Time `json:"at"`
 	Stable    Pods      `json:"stable"`
 	Candidate Pods      `json:"candidate"`
+	// InPlace says that pods of stable are replaced by those of the candidate, batch by batch.
+	InPlace bool `json:"inPlace,omitempty"`
 	// Missed says why they could not be looked at; empty: they were.
 	Missed string `json:"missed,omitempty"`
 }
@@ -159,7 +161,8 @@ func (t *Tally) sum() int {
 }
 
 // Look takes into account what the pods were like. What had happened to them before the first look counts for
-// nobody; a pod that was not there at the last one counts whole.
+// nobody; a pod that was not there at the last one counts whole. Where pods are replaced in place, a look that finds
+// more of the candidate's than the last one is the first after a batch.
 func (s *State) Look(p *Settings, l Look) {
 	w := &s.Guard
 	if !l.At.After(w.At) {
@@ -171,6 +174,7 @@ func (s *State) Look(p *Settings, l Look) {
 	}
 	w.Misses = 0
 	first := w.At.IsZero()
+	starts := first || l.InPlace && l.Candidate.Number > w.Pods[1].Number
 	if first {
 		w.Since, w.Past = l.At, Pods{Number: l.Stable.Number, Age: l.Stable.Age, Restarts: l.Stable.Restarts, Kills: l.Stable.Kills}
 	}
@@ -193,7 +197,7 @@ func (s *State) Look(p *Settings, l Look) {
 		for i := range n {
 			tally := &w.Times[i][side]
 			tally.move(l.At, p.guards[i].within)
-			if !first {
+			if !starts {
 				tally.N[0] += n[i]
 			}
 		}

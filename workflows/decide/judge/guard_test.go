@@ -118,6 +118,14 @@ func TestWhatHappensToPodsBecomesAVerdict(t *testing.T) {
 		"no stable at all": {
 			[]look{{1, Pods{}, young}, {2, Pods{}, young.with(1, 3, false)}}, Catastrophe, "stable 0 times (0 pods)",
 		},
+		"pods that are replaced in place, until no old one is left": {
+			[]look{{1, old, young}, {2, fine(5, 240), fine(7, .1)}, {3, Pods{}, fine(12, .1).with(1, 3, false)}},
+			Catastrophe, "candidate restarted 3 times in 10m (12 pods), stable 0 times (0 pods)",
+		},
+		"old pods that have restarted before they were replaced": {
+			[]look{{1, old, young}, {2, old.with(10, 1, false), young}, {3, Pods{}, fine(12, .1).with(1, 3, false)}},
+			Incident, "candidate restarted 3 times in 10m (12 pods), stable 10 times (0 pods)",
+		},
 		"pods that stop being ready": {
 			[]look{{1, old, young}, {2, old, young.lost(1, 1)}, {3, old, young.lost(1, 1)}, {4, old, young.lost(2, 2)}, {5, old, young.lost(2, 3)}},
 			Catastrophe, "candidate stopped being ready 5 times in 10m (2 pods), stable 0 times (10 pods); the limit is 5",
@@ -142,6 +150,28 @@ func TestWhatHappensToPodsBecomesAVerdict(t *testing.T) {
 			require.Contains(t, course.s.Verdict(&course.p, f).Reason, c.reason)
 		})
 	}
+}
+
+func TestWhatNewPodsWentThroughBeforeTheirBatchWasCompleteCountsForNobody(t *testing.T) {
+	a := watched()
+	a.Guards.Saturation = nil
+	started := func(pods, more int) Pods { return fine(pods, .1).with(pods, 1+more, true) } // each once while it became ready
+	look := func(c *course, minutes float64, inPlace bool, candidate Pods) Kind {
+		c.s.Look(&c.p, Look{
+			At: began().Add(time.Duration(minutes * float64(time.Minute))), Stable: fine(10-candidate.Number, 240), Candidate: candidate, InPlace: inPlace,
+		})
+		return c.s.Find(&c.p).Kind
+	}
+	c := good(a)
+	require.Equal(t, Advance, look(c, 1, true, started(1, 0)))
+	require.Equal(t, Advance, look(c, 2, true, started(1, 0)))
+	require.Equal(t, Advance, look(c, 3, true, started(5, 0)), "the next batch")
+	require.Equal(t, Advance, look(c, 4, true, started(10, 0)), "and the last one")
+	require.Equal(t, Catastrophe, look(c, 5, true, started(10, 1)), "what comes then counts")
+
+	c = good(a)
+	require.Equal(t, Advance, look(c, 1, false, started(1, 0)))
+	require.Equal(t, Catastrophe, look(c, 3, false, started(5, 0)), "a track that grows is watched while it does")
 }
 
 func TestPodsThatCannotBeLookedAtHold(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 
 // What a number needs before it is known.
 const (
-	// NeedsPods are two Deployments whose pods can be looked at.
-	NeedsPods = "pods"
 	// NeedsFlapping is the guard of that name.
 	NeedsFlapping = "flapping"
 	// NeedsLatency is that latency is judged, NeedsSLO that it has an absolute limit.
@@ -75,10 +73,10 @@ func ofTrack() []Name {
 		{FailedShare, "share", "0 to 1", "failed / requests; not known without requests", nil},
 		{SlowShare, "share", "0 to 1", "of the timed requests, those slower than the boundary of the histogram that is nearest to stable's 95th to 99th percentile", []string{NeedsLatency}},
 		{OverSLOShare, "share", "0 to 1", "of the timed requests, those slower than latency.slo.p99", []string{NeedsLatency, NeedsSLO}},
-		{Pods, "pods", "0 or more", "that there are, ready or not", []string{NeedsPods}},
-		{Restarts, "times", "0 or more", "that containers restarted in the time of guards.restarts.within", []string{NeedsPods}},
-		{OOMKills, "times", "0 or more", "that containers were killed for want of memory in the time of guards.oomKills.within", []string{NeedsPods}},
-		{Flaps, "times", "0 or more", "that pods stopped being ready in the time of guards.flapping.within", []string{NeedsPods, NeedsFlapping}},
+		{Pods, "pods", "0 or more", "that there are, ready or not", nil},
+		{Restarts, "times", "0 or more", "that containers restarted in the time of guards.restarts.within", nil},
+		{OOMKills, "times", "0 or more", "that containers were killed for want of memory in the time of guards.oomKills.within", nil},
+		{Flaps, "times", "0 or more", "that pods stopped being ready in the time of guards.flapping.within", []string{NeedsFlapping}},
 	}
 }
 

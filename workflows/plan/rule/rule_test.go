@@ -85,10 +85,10 @@ func TestANumberThatIsNoneIsNotKnown(t *testing.T) {
 }
 
 func TestWhatAConditionNeeds(t *testing.T) {
-	r, err := rule.Compile("candidate.restarts > 1 && candidate.overSLOShare > 0.1")
+	r, err := rule.Compile("candidate.flaps > 1.0 && candidate.overSLOShare > 0.1")
 	require.NoError(t, err)
 	for what, want := range map[string]string{
-		rule.NeedsPods: "candidate.restarts", rule.NeedsFlapping: "", rule.NeedsLatency: "candidate.overSLOShare", rule.NeedsSLO: "candidate.overSLOShare",
+		rule.NeedsFlapping: "candidate.flaps", "something else": "", rule.NeedsLatency: "candidate.overSLOShare", rule.NeedsSLO: "candidate.overSLOShare",
 	} {
 		name, ok := r.Needs(what)
 		require.Equal(t, want, name)
