@@ -32,7 +32,7 @@ type Config struct {
 	Plans string `env:"SLIPWAY_PLANS,required,notEmpty"`
 	// PlansInterval is how often the directory is read anew, 100ms to 1h.
 	PlansInterval time.Duration `env:"SLIPWAY_PLANS_INTERVAL" envDefault:"2s"`
-	// Secrets is a directory, such as a mounted Secret: for each sender a file of its name with one secret a line; api-tokens with the tokens of the API and the rights of people; github-token with what reads GitHub's deliveries.
+	// Secrets is a directory, such as a mounted Secret: for each sender a file of its name with one secret a line; api-tokens with the tokens of the API and the rights of people; github-token with what reads GitHub's deliveries, and github-app with the private key of the App that reads its own.
 	Secrets string `env:"SLIPWAY_SECRETS"`
 	// Senders whose webhooks are taken, with a comma between them: github, gitlab, bitbucket, generic, cloudevents, dockerhub, harbor, quay. Each needs its secret.
 	Senders []string `env:"SLIPWAY_SENDERS"`
@@ -62,6 +62,8 @@ type Config struct {
 	GitHubAPI string `env:"SLIPWAY_GITHUB_API" envDefault:"https://api.github.com"`
 	// GitHubHooks are the webhooks whose missed deliveries are fetched, as owner/repository/ID, with a comma between them.
 	GitHubHooks []string `env:"SLIPWAY_GITHUB_HOOKS"`
+	// GitHubApp is the ID of a GitHub App whose missed deliveries are fetched; 0: of none.
+	GitHubApp int64 `env:"SLIPWAY_GITHUB_APP"`
 	// MissedInterval is how often missed deliveries are looked for, 1s to 24h; also after the start.
 	MissedInterval time.Duration `env:"SLIPWAY_MISSED_INTERVAL" envDefault:"5m"`
 	// ApprovalKey is the private key by which what callers of the API decide is signed; without it the API takes no approvals.
@@ -76,6 +78,7 @@ type Config struct {
 const (
 	fileAPI    = "api-tokens"
 	fileMissed = "github-token"
+	fileApp    = "github-app"
 )
 
 // Configure reads an environment.
@@ -129,11 +132,15 @@ func (c Config) personal() error {
 
 // secretive refuses what would need secrets where there are none.
 func (c Config) secretive() error {
-	if c.Secrets == "" && (len(c.Senders) > 0 || len(c.GitHubHooks) > 0) {
-		return errors.New("read environment: SLIPWAY_SECRETS is needed for SLIPWAY_SENDERS and SLIPWAY_GITHUB_HOOKS: name the directory with their secrets")
+	fetches := len(c.GitHubHooks) > 0 || c.GitHubApp != 0
+	if c.Secrets == "" && (len(c.Senders) > 0 || fetches) {
+		return errors.New("read environment: SLIPWAY_SECRETS is needed for SLIPWAY_SENDERS, SLIPWAY_GITHUB_HOOKS and SLIPWAY_GITHUB_APP: name the directory with their secrets")
 	}
-	if len(c.GitHubHooks) > 0 && !slices.Contains(c.Senders, plan.SenderGitHub) {
-		return errors.New("read environment: SLIPWAY_GITHUB_HOOKS is of no use without github among SLIPWAY_SENDERS")
+	if fetches && !slices.Contains(c.Senders, plan.SenderGitHub) {
+		return errors.New("read environment: SLIPWAY_GITHUB_HOOKS and SLIPWAY_GITHUB_APP are of no use without github among SLIPWAY_SENDERS")
+	}
+	if c.GitHubApp < 0 {
+		return errors.New("read environment: SLIPWAY_GITHUB_APP is the number that the App's settings show as its ID")
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type missing struct {
 
 func newMissing(s *Server) (*missing, error) {
 	m := &missing{server: s}
+	if err := m.ofApp(); err != nil {
+		return nil, err
+	}
 	if len(s.config.GitHubHooks) == 0 {
 		return m, nil
 	}
@@ -46,6 +49,24 @@ func newMissing(s *Server) (*missing, error) {
 		m.hooks = append(m.hooks, h)
 	}
 	return m, nil
+}
+
+// ofApp adds the hook of the App, if there is one.
+func (m *missing) ofApp() error {
+	s := m.server
+	if s.config.GitHubApp == 0 {
+		return nil
+	}
+	key, err := s.config.secret(fileApp)
+	if err != nil {
+		return err
+	}
+	h, err := missed.NewApp(s.config.GitHubAPI, s.config.GitHubApp, key, s.now)
+	if err != nil {
+		return fmt.Errorf("read secret of %s: %w", fileApp, err)
+	}
+	m.hooks = append(m.hooks, h)
+	return nil
 }
 
 // run looks after the start, and then again and again.

@@ -64,8 +64,12 @@ func awaited(p plan.Plan, e sender.Event) bool {
 func (s *Server) decide(ctx context.Context, e sender.Event, now workflows.Status) ([]intake.Receipt, error) {
 	lane := client.Lane{Environment: now.Environment, Name: now.Service}
 	asks := now.Asks != nil && now.Asks.Quorum > 0
+	before := s.now().Sub(e.At) > reviewWithin && asks && now.Asks.Asked.After(e.At)
 	command := workflows.Abort
 	switch {
+	case e.Review.Approved && before:
+		return nil, &sender.Answer{Status: http.StatusConflict, Text: fmt.Sprintf(
+			"release %s asks since %s, and the approval was given before that: it was about something else and does not count", now.ID, now.Asks.Asked.UTC().Format(time.RFC3339))}
 	case e.Review.Approved && !asks:
 		return nil, &sender.Answer{Status: http.StatusConflict, Text: fmt.Sprintf(
 			"release %s asks nobody now (%s): the approval does not count; approve when it asks, in Slack, by the API or by `slipway approve %s`", now.ID, now.Next, lane)}

@@ -3,8 +3,13 @@
 package server_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +29,7 @@ type entrance struct {
 	job  fakegithub.Job
 }
 
-func enter(t *testing.T) *entrance {
+func enter(t *testing.T, changes ...func(*entrance)) *entrance {
 	t.Helper()
 	e := &entrance{house: furnish(t), hub: fakegithub.New("token", func() time.Time { return now })}
 	api := httptest.NewServer(e.hub)
@@ -33,6 +38,9 @@ func enter(t *testing.T) *entrance {
 	e.write(e.plans, "shop.yaml", planText+
 		"    - {sender: github, event: deployment_protection_rule, repository: acme/shop, branch: main, image: 'ghcr.io/acme/shop:{commit}'}\n"+
 		"  notifications: [{to: [hub]}]\n")
+	for _, change := range changes {
+		change(e)
+	}
 	e.open()
 	e.hook = e.hub.AddHook("acme/shop", e.url+"/webhooks/github", secret)
 	return e
@@ -136,6 +144,52 @@ func TestWhatAPersonHasDecidedAtGitHubIsADecisionOfTheReleaseThatWaits(t *testin
 	code, text := e.review("ann", "approved")
 	require.Equal(t, 503, code)
 	require.Contains(t, text, "no connection: nothing was decided; deliver it again")
+}
+
+func TestALateReviewCountsOnlyForWhatWasAskedBeforeIt(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	tick := make(chan time.Time)
+	var ago atomic.Int64 // what GitHub's clock is behind, as long as a delivery is made
+	e := enter(t, func(e *entrance) {
+		e.hub.InstallApp(7, 9, &key.PublicKey)
+		e.hub.Now = func() time.Time { return now.Add(-time.Duration(ago.Load())) }
+		e.env["SLIPWAY_GITHUB_APP"] = "7"
+		e.write(e.secrets, "github-app", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+		e.ticks[5*time.Minute] = tick
+	})
+	e.hook = e.hub.AddAppHook(7, "http://127.0.0.1:1", secret)  // nothing answers there
+	look := func() { tick <- time.Time{}; tick <- time.Time{} } // the second is taken when the look by the first is over
+
+	in := fakegithub.Entry{Repository: "acme/shop", Environment: "production", Branch: "main", Commit: commit, By: "grace", Event: "push", API: e.api}
+	e.job, _, err = e.hub.Enter(t.Context(), e.hook, in)
+	require.NoError(t, err)
+	look()
+	require.Len(t, e.temporal.requests(), 1, "the job's release")
+
+	asks := func(since time.Time) {
+		e.temporal.serve(client.Lane{Environment: "production", Name: "shop"}, workflows.Status{
+			ID: "shop-1", Environment: "production", Service: "shop", Asks: &workflows.Question{ID: "2.2", Quorum: 1, Asked: since},
+			Source: workflows.Source{Run: e.job.Run, Environment: "production"},
+		})
+	}
+	reviewed := func(by string, before time.Duration) {
+		ago.Store(int64(before))
+		_, err := e.hub.Review(t.Context(), e.hook, e.job, by, "approved")
+		ago.Store(0)
+		require.NoError(t, err)
+		look()
+	}
+	asks(now.Add(-5 * time.Minute))
+	reviewed("ann", 10*time.Minute)
+	require.Empty(t, e.temporal.commands(), "it was about another question")
+	_, text := e.ask("GET", "/metrics", "")
+	require.Contains(t, text, `slipway_missed_deliveries_total{result="refused"} 1`)
+
+	asks(now.Add(-20 * time.Minute))
+	reviewed("bob", 10*time.Minute)
+	require.Len(t, e.temporal.commands(), 1)
+	require.Contains(t, e.temporal.commands()[0], "approve production/shop shop-1 by github:bob")
 }
 
 func TestAReviewCountsOnceHoweverOftenItComes(t *testing.T) {

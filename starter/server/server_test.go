@@ -311,7 +311,7 @@ func TestAServerThatNobodyCouldUseOrThatCouldNotVerifyDoesNotStart(t *testing.T)
 		"nobody who could start":     {func(h *house) { h.env["SLIPWAY_SENDERS"] = ""; h.write(h.secrets, "api-tokens", "") }, "nobody could start anything"},
 		"a hook that is none":        {func(h *house) { h.env["SLIPWAY_GITHUB_HOOKS"] = "acme/shop" }, `"acme/shop" is not a webhook`},
 		"hooks without a token":      {func(h *house) { h.env["SLIPWAY_GITHUB_HOOKS"] = "acme/shop/1"; h.write(h.secrets, "github-token", " ") }, "the file is empty"},
-		"hooks without their sender": {func(h *house) { h.env["SLIPWAY_GITHUB_HOOKS"], h.env["SLIPWAY_SENDERS"] = "acme/shop/1", "harbor" }, "is of no use without github"},
+		"hooks without their sender": {func(h *house) { h.env["SLIPWAY_GITHUB_HOOKS"], h.env["SLIPWAY_SENDERS"] = "acme/shop/1", "harbor" }, "are of no use without github"},
 		"no address":                 {func(h *house) { delete(h.env, "SLIPWAY_PUBLIC_URL") }, "SLIPWAY_PUBLIC_URL"},
 		"an address that is none":    {func(h *house) { h.env["SLIPWAY_PUBLIC_URL"] = "slipway.example" }, "SLIPWAY_PUBLIC_URL \"slipway.example\" is not a URL"},
 		"an issuer that is none":     {func(h *house) { h.env["SLIPWAY_GITLAB_ISSUER"] = "gitlab" }, "SLIPWAY_GITLAB_ISSUER"},

@@ -41,6 +41,8 @@ func New(token string, now func() time.Time) *GitHub {
 		"GET /repos/{owner}/{repo}/deployments/{deployment}/statuses":              g.listDeploymentStatuses,
 		"POST /repos/{owner}/{repo}/statuses/{sha}":                                g.createCommitStatus,
 		"GET /repos/{owner}/{repo}/commits/{sha}/statuses":                         g.listCommitStatuses,
+		"GET /app/hook/deliveries":                                                 g.listDeliveries,
+		"GET /app/hook/deliveries/{delivery}":                                      g.getDelivery,
 		"POST /app/installations/{installation}/access_tokens":                     g.issueToken,
 		"GET /repos/{owner}/{repo}/actions/runs/{run}/pending_deployments":         g.listPending,
 		"POST /repos/{owner}/{repo}/actions/runs/{run}/deployment_protection_rule": g.answerJob,

@@ -30,8 +30,10 @@ const maxPage = 100
 type Hook struct {
 	ID         int64
 	Repository string
-	URL        string
-	Secret     string
+	// App whose only webhook it is, in place of a repository.
+	App    int64
+	URL    string
+	Secret string
 }
 
 // Delivery is one attempt to deliver an event, as the API shows it.
@@ -73,6 +75,15 @@ func (g *GitHub) AddHook(repository, url, secret string) int64 {
 	h := &Hook{ID: g.next(), Repository: repository, URL: url, Secret: secret}
 	g.hooks[h.ID] = h
 	return h.ID
+}
+
+// AddAppHook makes the webhook of an App and returns its ID.
+func (g *GitHub) AddAppHook(app int64, url, secret string) int64 {
+	id := g.AddHook("", url, secret)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hooks[id].App = app
+	return id
 }
 
 // Deliver signs an event, sends it to a hook, remembers the attempt, and returns it with the response.
@@ -204,8 +215,11 @@ func (g *GitHub) redeliver(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusAccepted, struct{}{})
 }
 
-// hook is the one of the request, if it is of that repository.
+// hook is the one of the request, if it is of that repository or of the App that has signed it.
 func (g *GitHub) hook(w http.ResponseWriter, r *http.Request) (int64, bool) {
+	if strings.HasPrefix(r.URL.Path, "/app/") {
+		return g.appHook(w, r)
+	}
 	id, _ := strconv.ParseInt(r.PathValue("hook"), 10, 64)
 	g.mu.Lock()
 	h, ok := g.hooks[id]
@@ -215,6 +229,23 @@ func (g *GitHub) hook(w http.ResponseWriter, r *http.Request) (int64, bool) {
 		return 0, false
 	}
 	return id, true
+}
+
+func (g *GitHub) appHook(w http.ResponseWriter, r *http.Request) (int64, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range g.apps {
+		if a.believes(bearer(r), g.Now()) != nil {
+			continue
+		}
+		for _, h := range g.hooks {
+			if h.App == a.id {
+				return h.ID, true
+			}
+		}
+	}
+	fail(w, http.StatusUnauthorized, "A JSON web token could not be decoded")
+	return 0, false
 }
 
 func (g *GitHub) delivery(w http.ResponseWriter, r *http.Request) (Delivery, bool) {

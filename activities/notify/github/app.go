@@ -3,21 +3,15 @@
 package github
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"github.com/slipwayhq/slipway/activities/fault"
+	"github.com/slipwayhq/slipway/activities/notify/github/app"
 	"github.com/slipwayhq/slipway/activities/notify/outbound"
 )
 
@@ -31,19 +25,13 @@ type App struct {
 	PrivateKey outbound.Secret `json:"privateKey"`
 }
 
-const (
-	// statementFor is how long the App's own statement lasts; GitHub takes at most 10 minutes.
-	statementFor = 5 * time.Minute
-	// skew between the clocks of two machines.
-	skew = time.Minute
-	// renewBefore is how long before its end a token is renewed, so that none ends under way.
-	renewBefore = 5 * time.Minute
-)
+// renewBefore is how long before its end a token is renewed, so that none ends under way.
+const renewBefore = 5 * time.Minute
 
 // installed adds a token of the App's installation to every request.
 type installed struct {
 	app     App
-	signer  jose.Signer
+	key     *app.Key
 	address string
 	sender  *outbound.Sender
 	base    http.RoundTripper
@@ -58,37 +46,13 @@ func install(a App, address string, now func() time.Time) (*installed, error) {
 	if a.ID <= 0 || a.Installation <= 0 {
 		return nil, errors.New("app: give its id and the number of its installation")
 	}
-	key, err := parseKey(a.PrivateKey.Reveal())
+	key, err := app.NewKey(a.ID, a.PrivateKey.Reveal())
 	if err != nil {
-		return nil, errors.New("app.privateKey: give the PEM that GitHub has made for the App, with its first and last line")
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return nil, errors.New("app.privateKey: cannot sign")
+		return nil, fmt.Errorf("app.privateKey: %w", err)
 	}
 	return &installed{
-		app: a, signer: signer, address: address, sender: outbound.NewSender(now, a.PrivateKey), base: outbound.Client().Transport, now: now,
+		app: a, key: key, address: address, sender: outbound.NewSender(now, a.PrivateKey), base: outbound.Client().Transport, now: now,
 	}, nil
-}
-
-// parseKey reads PKCS #1, which GitHub writes, and PKCS #8, into which people convert it.
-func parseKey(text string) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode([]byte(strings.TrimSpace(text)))
-	if block == nil {
-		return nil, errors.New("no PEM")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	any8, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	key, ok := any8.(*rsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("no RSA key")
-	}
-	return key, nil
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -110,11 +74,9 @@ func (i *installed) pass(r *http.Request) (string, error) {
 	if now.Before(i.until.Add(-renewBefore)) {
 		return i.token, nil
 	}
-	statement, err := jwt.Signed(i.signer).Claims(jwt.Claims{
-		Issuer: strconv.FormatInt(i.app.ID, 10), IssuedAt: jwt.NewNumericDate(now.Add(-skew)), Expiry: jwt.NewNumericDate(now.Add(statementFor)),
-	}).Serialize()
+	statement, err := i.key.Statement(now)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "sign as GitHub App %d: %w", i.app.ID, err)
+		return "", fault.New(fault.Invalid, "%w", err)
 	}
 	var made struct {
 		Token     string    `json:"token"`

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/slipwayhq/slipway/activities/notify/github/app"
 )
 
 // What one look may take.
@@ -27,13 +29,14 @@ const (
 	maxPages  = 50
 )
 
-// Hook is a webhook of a repository, with what is known of its deliveries.
+// Hook is a webhook of a repository or of a GitHub App, with what is known of its deliveries.
 type Hook struct {
-	// Name is "owner/repository/ID".
-	Name  string
-	base  string
-	api   *url.URL
-	token string
+	// Name is "owner/repository/ID", or "app/ID".
+	Name string
+	base string
+	api  *url.URL
+	// pass is the token of a request.
+	pass func() (string, error)
 
 	client *http.Client
 
@@ -48,13 +51,26 @@ func NewHook(api, name, token string) (*Hook, error) {
 	if parts == nil || strings.Contains(name, "..") {
 		return nil, fmt.Errorf("%q is not a webhook: write owner/repository/ID, such as acme/checkout/12345678", name)
 	}
+	return newHook(api, name, "/repos/"+parts[1]+"/"+parts[2]+"/hooks/"+parts[3]+"/deliveries", func() (string, error) { return token, nil })
+}
+
+// NewApp is the webhook of a GitHub App, which reads it by its private key in PEM.
+func NewApp(api string, id int64, key string, now func() time.Time) (*Hook, error) {
+	k, err := app.NewKey(id, key)
+	if err != nil {
+		return nil, err
+	}
+	return newHook(api, "app/"+strconv.FormatInt(id, 10), "/app/hook/deliveries", func() (string, error) { return k.Statement(now()) })
+}
+
+func newHook(api, name, path string, pass func() (string, error)) (*Hook, error) {
 	at, err := url.Parse(api)
 	if err != nil {
 		return nil, fmt.Errorf("parse address of GitHub's API: %w", err)
 	}
 	return &Hook{
-		Name: name, base: strings.TrimSuffix(api, "/") + "/repos/" + parts[1] + "/" + parts[2] + "/hooks/" + parts[3] + "/deliveries",
-		api: at, token: token, client: &http.Client{Timeout: askWithin}, settled: map[string]time.Time{},
+		Name: name, base: strings.TrimSuffix(api, "/") + path,
+		api: at, pass: pass, client: &http.Client{Timeout: askWithin}, settled: map[string]time.Time{},
 	}, nil
 }
 
@@ -144,7 +160,11 @@ func (h *Hook) ask(ctx context.Context, address string, to any) (next string, er
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Authorization", "Bearer "+h.token)
+	token, err := h.pass()
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("X-GitHub-Api-Version", "2022-11-28")
 	resp, err := h.client.Do(req)
@@ -156,7 +176,7 @@ func (h *Hook) ask(ctx context.Context, address string, to any) (next string, er
 		return "", err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("GitHub answers %s: may the token read webhooks?", resp.Status)
+		return "", fmt.Errorf("GitHub answers %s: may its token or App read webhooks?", resp.Status)
 	}
 	if err := json.Unmarshal(text, to); err != nil {
 		return "", fmt.Errorf("read answer: %w", err)

@@ -3,7 +3,11 @@
 package missed_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -107,9 +111,33 @@ func TestWhatGitHubRefusesIsAnError(t *testing.T) {
 	p := open(t)
 	p.Token = "another"
 	_, err := p.hook.Failed(t.Context(), p.clock)
-	require.ErrorContains(t, err, "GitHub answers 401 Unauthorized: may the token read webhooks?")
+	require.ErrorContains(t, err, "GitHub answers 401 Unauthorized: may its token or App read webhooks?")
 	_, _, err = p.hook.Fetch(t.Context(), missed.Delivery{ID: 7})
 	require.ErrorContains(t, err, "fetch delivery 7 of acme/shop/")
+}
+
+func TestAnAppReadsItsOwnDeliveriesByItsKey(t *testing.T) {
+	p := open(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	p.InstallApp(7, 9, &key.PublicKey)
+	api := httptest.NewServer(p.GitHub)
+	t.Cleanup(api.Close)
+	p.deliver(503, 1) // another's
+	p.id = p.AddAppHook(7, "http://127.0.0.1:1", "secret")
+	p.deliver(503, 2)
+	p.hook, err = missed.NewApp(api.URL, 7, text, func() time.Time { return p.clock })
+	require.NoError(t, err)
+	require.Equal(t, "app/7", p.hook.Name)
+	require.Equal(t, []int{2}, p.failed())
+
+	another, err := missed.NewApp(api.URL, 8, text, func() time.Time { return p.clock })
+	require.NoError(t, err)
+	_, err = another.Failed(t.Context(), p.clock)
+	require.ErrorContains(t, err, "list deliveries of app/8: GitHub answers 401 Unauthorized")
+	_, err = missed.NewApp(api.URL, 7, "secret", time.Now)
+	require.EqualError(t, err, "give the PEM that GitHub has made for the App, with its first and last line")
 }
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
