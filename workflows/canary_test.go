@@ -80,8 +80,8 @@ func TestAFailedStepIsTakenBackInReverseOrder(t *testing.T) {
 		"0s  deploy checkout-green: 3 pods of the new version",
 		"20s  weight 10 %",
 		"5m21s  weight 50 %",
-		"6m30s  weight 0 %",
-		"6m33s  delete checkout-green",
+		"6m22s  weight 0 %",
+		"6m25s  delete checkout-green",
 	}, r.world.Timeline()))
 	require.Equal(t, workflows.Passed, r.status.Track[0].State)
 	require.Equal(t, workflows.Failed, r.status.Track[1].State)

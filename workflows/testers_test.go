@@ -34,7 +34,7 @@ func TestTestersAreSentBackBeforeTheCandidateGoes(t *testing.T) {
 	r := prepare(t, tested())
 	r.world.BadFromWeight = 10
 	r.run().undone("step 1 failed at 10 %")
-	require.Equal(t, []string{"1m30s  weight 0 %", "1m31s  close the preview route", "1m33s  delete checkout-green"}, r.world.Timeline()[3:])
+	require.Equal(t, []string{"1m21s  weight 0 %", "1m22s  close the preview route", "1m24s  delete checkout-green"}, r.world.Timeline()[3:])
 }
 
 func TestTestersThatCannotBeToldApart(t *testing.T) {

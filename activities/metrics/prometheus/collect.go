@@ -277,12 +277,46 @@ func (c *collection) reading() activities.Reading {
 	for ; !end.After(c.now) && c.complete(end, scrape); end = end.Add(c.interval) {
 		out.Ticks = append(out.Ticks, c.tick(end, scrape))
 	}
-	// The scrape after the end of a tick completes it.
-	out.Next = end.Add(scrape)
+	out.Next = c.due(end, scrape)
 	if !out.Next.After(c.now) {
 		out.Next = c.now.Add(min(max(scrape/4, 100*time.Millisecond), c.interval))
 	}
 	return out
+}
+
+// stored is the part of a scrape's distance after which its samples can be asked for, if it was not slow.
+const stored = 10
+
+// due is when a tick should be complete: each target is scraped at its own, regular moments, and the first of them
+// after the end of the tick completes it.
+func (c *collection) due(end time.Time, scrape time.Duration) time.Time {
+	due := time.Time{}
+	for _, side := range c.pods {
+		for _, t := range side {
+			last := t.last()
+			if c.gone(last, scrape) {
+				continue
+			}
+			if missing := end.Sub(last); missing > 0 {
+				last = last.Add((missing + scrape - 1).Truncate(scrape))
+			}
+			if last.After(due) {
+				due = last
+			}
+		}
+	}
+	if due.IsZero() {
+		due = end.Add(scrape)
+	}
+	return due.Add(scrape / stored)
+}
+
+// last is when a target was scraped last.
+func (t *target) last() time.Time { return time.UnixMilli(t.scrapes[len(t.scrapes)-1]) }
+
+// gone reports whether a target that was scraped last then has ended.
+func (c *collection) gone(last time.Time, scrape time.Duration) bool {
+	return c.now.Sub(last) >= patience*scrape
 }
 
 // complete reports whether every target that lives was scraped after the end of a tick.
@@ -293,8 +327,7 @@ func (c *collection) complete(end time.Time, scrape time.Duration) bool {
 	targets := 0
 	for _, side := range c.pods {
 		for _, t := range side {
-			last := time.UnixMilli(t.scrapes[len(t.scrapes)-1])
-			if gone := c.now.Sub(last) >= patience*scrape; !gone && last.Before(end) {
+			if last := t.last(); !c.gone(last, scrape) && last.Before(end) {
 				return false
 			}
 			targets++

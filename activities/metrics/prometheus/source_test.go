@@ -304,6 +304,30 @@ func TestLooksAtAnyMomentsSeeTheSameTicks(t *testing.T) {
 	require.Empty(t, cmp.Diff(whole, parts))
 }
 
+func TestTheNextLookComesAfterTheScrapeThatCompletesTheTick(t *testing.T) {
+	regular := counter(stable, "200", every(5, -58, 7, 50)) // at 2 s, 7 s, 12 s
+	later := counter(stable, "200", every(5, -56, 4, 50)).with("instance", "traefik-2")
+	dead := counter(stable, "200", every(5, -59, -39, 50)).with("instance", "traefik-3")
+	tests := map[string]struct {
+		has  []series
+		want time.Duration
+	}{
+		"one target":                   {[]series{regular}, 12500 * time.Millisecond},
+		"the later one of two":         {[]series{regular, later}, 14500 * time.Millisecond},
+		"one that has ended":           {[]series{regular, dead}, 12500 * time.Millisecond},
+		"none that is known: the next": {nil, 15500 * time.Millisecond},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t)
+			s.has = tt.has
+			got := s.read(t, plan.PresetTraefik, 8, 0)
+			require.Empty(t, got.Ticks)
+			require.Equal(t, tt.want, got.Next.Sub(began))
+		})
+	}
+}
+
 func TestATickWaitsForEveryTargetThatLives(t *testing.T) {
 	s := serve(t)
 	one, two := counter(stable, "200", every(5, -60, 60, 50)), counter(stable, "200", every(5, -58, 7, 50)).with("instance", "traefik-2")

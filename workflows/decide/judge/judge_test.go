@@ -215,13 +215,13 @@ func TestOnePodWithoutHistorySaysWhyRIsOff(t *testing.T) {
 	require.Contains(t, p.WhyNot, "5 failed requests")
 }
 
-func TestEvidenceGoesOnFromStepToStepAndTheTickBetweenBelongsToNeither(t *testing.T) {
+func TestEvidenceGoesOnFromStepToStepAndATickBeginsWithTheStep(t *testing.T) {
 	c := begin(limits(), known())
 	c.add(5, served(900, 0, 9), served(100, 1, 1))
 	before := c.s.R.worth(0)
 	c.s = Begin(&c.p, c.s, 25, began().Add(63*time.Second))
 	require.InDelta(t, before, c.s.R.worth(0), 0)
-	require.Equal(t, began().Add(70*time.Second), c.s.At)
+	require.Equal(t, began().Add(63*time.Second), c.s.At)
 	require.Equal(t, Warming, c.s.Find(&c.p).Kind)
 	c.n = 7
 	c.add(1, served(750, 0, 7), served(250, 250, 2))

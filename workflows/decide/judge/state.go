@@ -100,10 +100,7 @@ func Begin(p *Settings, s State, weight int, now time.Time) State {
 	}
 	same := s.Weight == weight && len(s.Steps) > 0
 	if !same || now.Sub(s.At) > longestGap {
-		s.At = now.Truncate(p.Interval)
-		if s.At.Before(now) { // the tick in which the weight changed belongs to neither
-			s.At = s.At.Add(p.Interval)
-		}
+		s.At = now.Add(time.Millisecond - 1).Truncate(time.Millisecond) // samples have no finer time
 	}
 	if same {
 		return s
