@@ -68,13 +68,6 @@ type Tracks struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// InspectTargetIn asks what a target looks like before anything is changed.
-type InspectTargetIn struct {
-	Target plan.Target `json:"target"`
-	Config plan.Config `json:"config,omitzero"`
-	Image  string      `json:"image"`
-}
-
 // TakeFenceIn asks for the next fence of a target.
 type TakeFenceIn struct {
 	Target    plan.Target `json:"target"`
@@ -135,8 +128,11 @@ type ResizeCandidateIn struct {
 
 // Resized is the candidate's size, and whether it was smaller.
 type Resized struct {
+	// Replicas are the pods that are declared now, Needed those that it must have to take over from stable.
 	Replicas int32 `json:"replicas"`
-	Raised   bool  `json:"raised,omitempty"`
+	Needed   int32 `json:"needed"`
+	// Raised is true where it was smaller.
+	Raised bool `json:"raised,omitempty"`
 }
 
 // AwaitReadyIn waits until a Deployment runs the image with all replicas ready.
@@ -184,6 +180,8 @@ type SwitchServiceIn struct {
 	Selector  map[string]string `json:"selector"`
 	// Also are Services that are turned to the same track.
 	Also []string `json:"also,omitempty"`
+	// Ready are the pods without which nothing is turned; nil, as on the way back: nobody looks.
+	Ready *AwaitReadyIn `json:"ready,omitempty"`
 }
 
 // RetireTrackIn takes a track out of service, or deletes what the release itself has created.
@@ -232,16 +230,14 @@ type Spare struct {
 
 // Workloads is the cluster as a release needs it.
 type Workloads interface {
-	Inspect(context.Context, InspectTargetIn) (Tracks, error)
+	Targets
 	TakeFence(context.Context, TakeFenceIn) (int64, error)
 	// CloseRecord ends the record of the safe state if it is that of this release and open; it is idempotent.
 	CloseRecord(context.Context, CloseRecordIn) error
 	DeployCandidate(context.Context, DeployCandidateIn) error
 	// SizeTrack changes the size of a Deployment that is there, and nothing else.
 	SizeTrack(context.Context, SizeTrackIn) error
-	// ResizeCandidate makes a candidate as large as stable is now, if it is smaller.
-	ResizeCandidate(context.Context, ResizeCandidateIn) (Resized, error)
-	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
+	Pods
 	SwitchService(context.Context, SwitchServiceIn) error
 	RetireTrack(context.Context, RetireTrackIn) error
 }
@@ -252,12 +248,6 @@ type Cluster struct {
 	Clock     Clock
 	// Onlooker sees what somebody else changes during a watch.
 	Onlooker Onlooker
-}
-
-// InspectTarget finds the tracks of a target and refuses one that cannot be released.
-func (a *Cluster) InspectTarget(ctx context.Context, in InspectTargetIn) (Tracks, error) {
-	out, err := a.Workloads.Inspect(ctx, in)
-	return out, fault.From(err)
 }
 
 // TakeFence returns a fence number above every earlier one of the target, and records the safe state.
@@ -284,12 +274,6 @@ func (a *Cluster) SizeCandidate(ctx context.Context, in SizeCandidateIn) (Readin
 		return Readiness{}, fault.From(err)
 	}
 	return a.AwaitReady(ctx, in.AwaitReadyIn)
-}
-
-// ResizeCandidate gives the candidate as many pods as stable has now; it never takes any away.
-func (a *Cluster) ResizeCandidate(ctx context.Context, in ResizeCandidateIn) (Resized, error) {
-	out, err := a.Workloads.ResizeCandidate(ctx, in)
-	return out, fault.From(err)
 }
 
 // AwaitReady heartbeats until the Deployment is ready or the deadline has passed.
@@ -336,7 +320,7 @@ func (a *Cluster) WatchPods(ctx context.Context, in WatchPodsIn) (Watched, error
 		if err := tell(w); err != nil {
 			return Watched{}, err
 		}
-		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
+		if err := a.Clock.wait(ctx, pause(now, now.Add(in.Interval.D()), in.HoldUntil, in.GiveUpAt)); err != nil {
 			return Watched{}, err
 		}
 	}
@@ -383,8 +367,18 @@ func (w *podWatch) steady(r Readiness) decide.Verdict {
 	return decide.Verdict{Outcome: decide.Pass, Reason: "all pods are ready"}
 }
 
-// SwitchService declares what the root Service selects.
+// SwitchService declares what the root Service selects. Pods that were ready for the gateway may be gone by now: it is
+// tried again until they are back.
 func (a *Cluster) SwitchService(ctx context.Context, in SwitchServiceIn) error {
+	if in.Ready != nil {
+		r, err := a.Workloads.Readiness(ctx, *in.Ready)
+		if err != nil {
+			return fault.From(err)
+		}
+		if !r.Ready {
+			return fault.From(fault.New(fault.Unavailable, "Service %s/%s was not turned to %s: %s", in.Namespace, in.Service, in.Ready.Deployment, r.Reason))
+		}
+	}
 	return fault.From(a.Workloads.SwitchService(ctx, in))
 }
 

@@ -40,7 +40,7 @@ type Mirrorer interface {
 // MirrorTraffic declares how many requests are copied, and heartbeats until the router does so or the time is over.
 // Before anything is copied, the pods must be ready; an end of it waits for nothing.
 func (a *Traffic) MirrorTraffic(ctx context.Context, in MirrorIn) (Settled, error) {
-	m, err := a.mirrorer(in.Route.Traffic)
+	m, err := a.Routers.mirrorer(in.Route.Traffic)
 	if err != nil {
 		return Settled{}, fault.From(err)
 	}
@@ -65,8 +65,8 @@ func (a *Traffic) MirrorTraffic(ctx context.Context, in MirrorIn) (Settled, erro
 	})
 }
 
-func (a *Traffic) mirrorer(t plan.Traffic) (Mirrorer, error) {
-	router, err := a.Routers.Of(t)
+func (r Routers) mirrorer(t plan.Traffic) (Mirrorer, error) {
+	router, err := r.Of(t)
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +78,11 @@ func (a *Traffic) mirrorer(t plan.Traffic) (Mirrorer, error) {
 }
 
 // inspectMirror refuses a route whose requests cannot be copied, where that is wished.
-func (a *Traffic) inspectMirror(ctx context.Context, in Route) error {
+func (r Routers) inspectMirror(ctx context.Context, in Route) error {
 	if in.Mirror == 0 {
 		return nil
 	}
-	m, err := a.mirrorer(in.Traffic)
+	m, err := r.mirrorer(in.Traffic)
 	if err != nil {
 		return err
 	}

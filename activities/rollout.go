@@ -157,7 +157,7 @@ func (a *Rollout) WatchRollout(ctx context.Context, in WatchRolloutIn) (Watched,
 		if err := tell(w); err != nil {
 			return Watched{}, err
 		}
-		if err := a.Clock.wait(ctx, in.Interval.D()); err != nil {
+		if err := a.Clock.wait(ctx, pause(now, now.Add(in.Interval.D()), in.HoldUntil, in.GiveUpAt)); err != nil {
 			return Watched{}, err
 		}
 	}

@@ -39,6 +39,21 @@ type Route struct {
 	Mirror int `json:"mirror,omitempty"`
 }
 
+// InspectTargetIn asks what a target and its route look like before anything is changed.
+type InspectTargetIn struct {
+	Target plan.Target `json:"target"`
+	Config plan.Config `json:"config,omitzero"`
+	Image  string      `json:"image"`
+	// Route as the plan names it, with what is wished of its router.
+	Route Route `json:"route"`
+}
+
+// Inspected is what was found: the tracks, and the route between them.
+type Inspected struct {
+	Tracks Tracks `json:"tracks"`
+	Route  Route  `json:"route"`
+}
+
 // SetTrafficWeightIn declares the candidate's share, 0 to 100; stable gets the rest. At 0 the
 // candidate's backend is taken out, so that the route is as it was found.
 type SetTrafficWeightIn struct {
@@ -57,6 +72,8 @@ type ShiftTrafficIn struct {
 	Deadline time.Time `json:"deadline"`
 	// Held is looked at before the weight is written; nil: nothing is.
 	Held *Held `json:"held,omitempty"`
+	// Size makes the candidate as large as stable is, before its pods are looked at; nil: it keeps its size.
+	Size *ResizeCandidateIn `json:"size,omitempty"`
 	// Ready are the pods that must be ready when the weight is declared, which is waited for until a deadline
 	// of its own; nil: nobody looks.
 	Ready *AwaitReadyIn `json:"ready,omitempty"`
@@ -80,6 +97,8 @@ type Settled struct {
 	Reason string `json:"reason,omitempty"`
 	// Edits are what was found instead of what the release had left: nothing was written.
 	Edits []Edit `json:"edits,omitempty"`
+	// Sized is the candidate's size, where it was to be made as large as stable.
+	Sized *Resized `json:"sized,omitempty"`
 }
 
 // Router is one kind of traffic shifting.
@@ -125,46 +144,71 @@ func (r Routers) Of(t plan.Traffic) (Router, error) {
 	return nil, fault.New(fault.Invalid, "the plan names a router that this worker does not know; use a newer worker, or name another one in spec.traffic")
 }
 
-// Pods tells whether a track can take what it is about to get. Workloads does.
+// Targets are what is released. Workloads does.
+type Targets interface {
+	// Inspect finds the tracks of a target.
+	Inspect(context.Context, InspectTargetIn) (Tracks, error)
+}
+
+// Pods tells whether a track can take what it is about to get, and makes it large enough. Workloads does.
 type Pods interface {
 	Readiness(context.Context, AwaitReadyIn) (Readiness, error)
+	// ResizeCandidate makes a candidate as large as stable is now, if it is smaller; it is fenced and idempotent.
+	ResizeCandidate(context.Context, ResizeCandidateIn) (Resized, error)
 }
 
 // Traffic shifts requests between the tracks.
 type Traffic struct {
 	Routers Routers
+	Targets Targets
 	Pods    Pods
 	Clock   Clock
 	// Keeper looks at what a release holds beside the weight; nil: nobody does.
 	Keeper Keeper
 }
 
-// InspectRoute refuses a route that cannot be shifted, and a wish that its router cannot fulfil, and returns
-// the candidate's present weight.
-func (a *Traffic) InspectRoute(ctx context.Context, in Route) (int, error) {
-	router, err := a.Routers.Of(in.Traffic)
+// InspectTarget finds the tracks of a target and the route between them. It refuses what cannot be released, what
+// cannot be shifted, and a wish that the router cannot fulfil.
+func (a *Traffic) InspectTarget(ctx context.Context, in InspectTargetIn) (Inspected, error) {
+	tracks, err := a.Targets.Inspect(ctx, in)
 	if err != nil {
-		return 0, fault.From(err)
+		return Inspected{}, fault.From(err)
+	}
+	out := Inspected{Tracks: tracks, Route: in.Route.between(tracks)}
+	return out, fault.From(a.Routers.Inspect(ctx, out.Route))
+}
+
+// between completes what a plan says of a route by the tracks that it leads to.
+func (r Route) between(t Tracks) Route {
+	r.Candidate, r.Port = t.CandidateService, t.Port
+	r.StableSelector, r.CandidateSelector, r.SharedSelector = t.StableSelector, t.CandidateSelector, t.SharedSelector
+	return r
+}
+
+// Inspect refuses a route that cannot be shifted, and a wish that its router cannot fulfil.
+func (r Routers) Inspect(ctx context.Context, in Route) error {
+	router, err := r.Of(in.Traffic)
+	if err != nil {
+		return err
 	}
 	if reason := refusal(in); reason != "" {
-		return 0, fault.From(fault.New(fault.Invalid, "%s", reason))
+		return fault.New(fault.Invalid, "%s", reason)
 	}
-	w, err := router.Read(ctx, in)
-	if err == nil {
-		err = a.inspectPreview(ctx, in)
+	if _, err := router.Read(ctx, in); err != nil {
+		return err
 	}
-	if err == nil {
-		err = a.inspectMirror(ctx, in)
+	if err := r.inspectPreview(ctx, in); err != nil {
+		return err
 	}
-	return w, fault.From(err)
+	return r.inspectMirror(ctx, in)
 }
 
 // inspectPreview refuses a route that testers cannot be let in by, where that is wished.
-func (a *Traffic) inspectPreview(ctx context.Context, in Route) error {
+func (r Routers) inspectPreview(ctx context.Context, in Route) error {
 	if in.Testers == nil {
 		return nil
 	}
-	p, err := a.previewer(in.Traffic)
+	p, err := r.previewer(in.Traffic)
 	if err != nil {
 		return err
 	}
@@ -208,8 +252,9 @@ func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled,
 		return Settled{}, fault.From(err)
 	}
 	began := a.Clock.Now()
-	if s, err := a.able(ctx, in); err != nil || s.Unready || len(s.Edits) > 0 {
-		return s, err
+	able, err := a.able(ctx, in)
+	if err != nil || able.Unready || len(able.Edits) > 0 {
+		return able, err
 	}
 	err = router.Set(ctx, in.SetTrafficWeightIn)
 	if err != nil && fault.Of(err) == fault.Edited && in.Held != nil {
@@ -224,16 +269,27 @@ func (a *Traffic) ShiftTraffic(ctx context.Context, in ShiftTrafficIn) (Settled,
 	if now := a.Clock.Now(); now.Sub(began) >= pollInterval && in.Ready != nil {
 		in.Deadline = now.Add(in.Within.D())
 	}
-	return a.AwaitTraffic(ctx, AwaitTrafficIn{Route: in.Route, Weight: in.Weight, Deadline: in.Deadline})
+	out, err := a.AwaitTraffic(ctx, AwaitTrafficIn{Route: in.Route, Weight: in.Weight, Deadline: in.Deadline})
+	out.Sized = able.Sized
+	return out, err
 }
 
-// able looks at what a weight counts on: that nobody has changed it, and that the pods are ready for it. After
-// a wait for pods it looks again.
+// able looks at what a weight counts on: that nobody has changed it, and that the pods are enough and ready for it.
+// After a wait for pods it looks again.
 func (a *Traffic) able(ctx context.Context, in ShiftTrafficIn) (Settled, error) {
+	raised := false
 	for {
 		edits, err := a.edits(ctx, in.Held)
 		if err != nil || len(edits) > 0 {
 			return Settled{Edits: edits}, fault.From(err)
+		}
+		sized, err := a.size(ctx, &in)
+		if err != nil {
+			return Settled{}, err
+		}
+		if sized != nil {
+			raised = raised || sized.Raised
+			sized.Raised = raised
 		}
 		ready, looks, err := a.ready(ctx, in.Ready)
 		if err != nil {
@@ -243,9 +299,26 @@ func (a *Traffic) able(ctx context.Context, in ShiftTrafficIn) (Settled, error) 
 			return Settled{Unready: true, Reason: ready.Reason}, nil
 		}
 		if looks <= 1 { // however long that one took
-			return Settled{}, nil
+			return Settled{Sized: sized}, nil
 		}
 	}
+}
+
+// size makes the candidate large enough, where that is wished, and counts on as many pods then.
+func (a *Traffic) size(ctx context.Context, in *ShiftTrafficIn) (*Resized, error) {
+	if in.Size == nil {
+		return nil, nil //nolint:nilnil // none was wished
+	}
+	sized, err := a.Pods.ResizeCandidate(ctx, *in.Size)
+	if err != nil {
+		return nil, fault.From(err)
+	}
+	if in.Ready != nil {
+		ready := *in.Ready
+		ready.Replicas = min(max(ready.Replicas, sized.Needed), sized.Replicas)
+		in.Ready = &ready
+	}
+	return &sized, nil
 }
 
 // ready heartbeats until the pods are ready or their deadline has passed, and tells how often it has looked.
@@ -276,7 +349,7 @@ func (a *Traffic) AwaitTraffic(ctx context.Context, in AwaitTrafficIn) (Settled,
 // OpenPreview lets the requests of testers reach the candidate, and heartbeats until the router serves
 // them or the deadline has passed.
 func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) (Settled, error) {
-	p, err := a.previewer(in.Route.Traffic)
+	p, err := a.Routers.previewer(in.Route.Traffic)
 	if err == nil {
 		err = p.OpenPreview(ctx, in)
 	}
@@ -297,15 +370,15 @@ func (a *Traffic) OpenPreview(ctx context.Context, in PreviewIn) (Settled, error
 
 // ClosePreview takes the preview route away again.
 func (a *Traffic) ClosePreview(ctx context.Context, in PreviewIn) error {
-	p, err := a.previewer(in.Route.Traffic)
+	p, err := a.Routers.previewer(in.Route.Traffic)
 	if err != nil {
 		return fault.From(err)
 	}
 	return fault.From(p.ClosePreview(ctx, in))
 }
 
-func (a *Traffic) previewer(t plan.Traffic) (Previewer, error) {
-	router, err := a.Routers.Of(t)
+func (r Routers) previewer(t plan.Traffic) (Previewer, error) {
+	router, err := r.Of(t)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,10 @@ func (d *dawdling) Readiness(context.Context, activities.AwaitReadyIn) (activiti
 	return activities.Readiness{Ready: d.looks >= d.from}, nil
 }
 
+func (*dawdling) ResizeCandidate(context.Context, activities.ResizeCandidateIn) (activities.Resized, error) {
+	return activities.Resized{}, errors.New("nobody asks for that")
+}
+
 func TestALookThatTakesLongIsNoWaitForPods(t *testing.T) {
 	for from, looks := range map[int]int{1: 1, 3: 4} { // after a wait it looks once more
 		w := world.New()

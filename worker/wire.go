@@ -199,7 +199,7 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
 		patients:  &cluster.Patients{Client: cluster.New(seen), Now: clock.Now},
 		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
-		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Pods: cluster.New(kube)},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Targets: cluster.New(kube), Pods: cluster.New(kube)},
 		jobs:      cluster.New(kube),
 		onlooker:  onlooker,
 	}, nil

@@ -166,9 +166,9 @@ func TestAnOverrideLiftsTheFreezesOfItsMomentAndNoLaterOne(t *testing.T) {
 	})
 	t.Run("without one the freezes of the beginning hold", func(t *testing.T) {
 		r := prepare(t, twoSteps())
-		r.in.Holds = frozenUntil(5 * time.Hour).Holds
+		r.in.Holds = frozenUntil(4 * time.Hour).Holds
 		r.run().promoted()
-		require.Equal(t, 5*time.Hour, r.when("weight 10 %"))
+		require.Equal(t, 4*time.Hour, r.when("weight 10 %"))
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/api/update/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/slipwayhq/slipway/workflows"
 )
@@ -53,7 +54,8 @@ func abortedWith(t *testing.T, file, last, instead string) *history.History {
 	events[task].GetWorkflowTaskCompletedEventAttributes().SdkMetadata = updated(t)
 	begun := events[end].GetActivityTaskScheduledEventAttributes()
 	begun.ActivityType = &common.ActivityType{Name: instead}
-	out := slices.Concat(events[:task+1], []*history.HistoryEvent{accepted, completed}, events[task+1:end+1])
+	shown := proto.CloneOf(events[lastIndex(events[:task], upserted)]) // the undo begins by showing that it does
+	out := slices.Concat(events[:task+1], []*history.HistoryEvent{accepted, completed}, events[task+1:end], []*history.HistoryEvent{shown, events[end]})
 	for i, e := range out {
 		e.EventId = int64(i + 1)
 	}
@@ -95,6 +97,10 @@ func updated(t *testing.T) *sdk.WorkflowTaskCompletedMetadata {
 	})
 	require.Positive(t, i)
 	return events[lastIndex(events[:i], completedTask)].GetWorkflowTaskCompletedEventAttributes().GetSdkMetadata()
+}
+
+func upserted(e *history.HistoryEvent) bool {
+	return e.EventType == enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
 }
 
 func completedTask(e *history.HistoryEvent) bool {

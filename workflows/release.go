@@ -160,28 +160,15 @@ func (r *release) preflight(ctx workflow.Context) error {
 	}
 	r.at(ctx, moment{next: "check the target, the route and the metrics"})
 	target := r.in.Plan.Spec.Target
-	tracks, err := call(ctx, reading(), "Look at "+target.Namespace+"/"+target.Deployment, cluster.InspectTarget,
-		activities.InspectTargetIn{Target: target, Config: r.config(), Image: r.in.Image})
+	found, err := call(ctx, reading(), "Look at "+target.Namespace+"/"+target.Deployment+" and its route", traffic.InspectTarget,
+		activities.InspectTargetIn{Target: target, Config: r.config(), Image: r.in.Image, Route: r.wished()})
 	if err != nil {
 		return err
 	}
-	r.tracks = tracks
+	tracks := found.Tracks
+	r.tracks, r.route = tracks, found.Route
 	r.status.Stable, r.status.StableImage, r.status.Candidate = tracks.Stable, tracks.StableImage, tracks.Candidate
 	r.status.Pods = int(tracks.Replicas)
-	r.route = activities.Route{
-		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Candidate: tracks.CandidateService,
-		StableSelector: tracks.StableSelector, CandidateSelector: tracks.CandidateSelector, SharedSelector: tracks.SharedSelector,
-		Also: target.AlsoSwitch, Port: tracks.Port, Testers: r.testers,
-	}
-	if r.sticky != nil {
-		r.route.Sticky = r.sticky.Cookie
-	}
-	if r.mirror != nil {
-		r.route.Mirror = r.mirror.Percent
-	}
-	if _, err := call(ctx, reading(), "Look at the route", traffic.InspectRoute, r.route); err != nil {
-		return err
-	}
 	if err := r.knownAndFenced(ctx); err != nil {
 		return err
 	}
@@ -190,6 +177,21 @@ func (r *release) preflight(ctx workflow.Context) error {
 	}
 	r.note(ctx, "preflight passed: stable is %s, candidate will be %s", tracks.Stable, tracks.Candidate)
 	return nil
+}
+
+// wished is the route as the plan names it, with what its router must be able to do.
+func (r *release) wished() activities.Route {
+	target := r.in.Plan.Spec.Target
+	out := activities.Route{
+		Namespace: target.Namespace, Traffic: r.in.Plan.Spec.Traffic, Stable: target.Service, Also: target.AlsoSwitch, Testers: r.testers,
+	}
+	if r.sticky != nil {
+		out.Sticky = r.sticky.Cookie
+	}
+	if r.mirror != nil {
+		out.Mirror = r.mirror.Percent
+	}
+	return out
 }
 
 // announce makes the release findable.

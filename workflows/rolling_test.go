@@ -101,9 +101,9 @@ func TestAFailedBatchBringsTheFormerRevisionBack(t *testing.T) {
 	require.Empty(t, cmp.Diff([]string{
 		"5m0s  replace 1 pods: 1 of 3 run the new version",
 		"10m20s  replace 1 pods: 2 of 3 run the new version",
-		"12m0s  replace 1 pods: 1 of 3 run the new version",
-		"12m0s  replace 1 pods: 0 of 3 run the new version",
-		"12m0s  give checkout its own settings back",
+		"11m40s  replace 1 pods: 1 of 3 run the new version",
+		"11m40s  replace 1 pods: 0 of 3 run the new version",
+		"11m40s  give checkout its own settings back",
 	}, r.world.Timeline()))
 	require.Equal(t, workflows.Passed, r.status.Track[0].State)
 	require.Equal(t, workflows.Failed, r.status.Track[1].State)

@@ -135,9 +135,7 @@ func (r *release) handBack(ctx workflow.Context) error {
 
 // conclude ends a release in place. From here on an undo is one of its own.
 func (r *release) conclude(ctx workflow.Context) (Status, error) {
-	if err := r.enter(ctx, Retiring); err != nil {
-		return r.status, err
-	}
+	r.retiring()
 	r.at(ctx, moment{next: "restore the settings of " + r.status.Stable})
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.handBack(ctx); err != nil {

@@ -98,9 +98,9 @@ func (r *release) leaveAt(ctx workflow.Context, weight int, summary string) erro
 }
 
 // pointService declares which track callers inside the cluster reach.
-func (r *release) pointService(ctx workflow.Context, p policy, selector map[string]string) error {
+func (r *release) pointService(ctx workflow.Context, p policy, selector map[string]string, pods *activities.AwaitReadyIn) error {
 	err := do(ctx, p, "Point Service "+r.route.Stable+" at its track", cluster.SwitchService, activities.SwitchServiceIn{
-		Write: r.write(), Namespace: r.status.Namespace, Service: r.route.Stable, Selector: selector, Also: r.route.Also,
+		Write: r.write(), Namespace: r.status.Namespace, Service: r.route.Stable, Selector: selector, Also: r.route.Also, Ready: pods,
 	})
 	if err != nil {
 		return err
@@ -138,12 +138,10 @@ func (r *release) landed(ctx workflow.Context) error {
 }
 
 // removeCandidate leaves the candidate track as it was found: deleted if this release made it, else with
-// its former size and image. Requests under way get time to finish.
+// its former size and image. Requests under way get time to finish, whoever has sent them there.
 func (r *release) removeCandidate(ctx workflow.Context) error {
-	if r.status.MaxWeight > 0 || r.previewed || r.mirrored {
-		if err := r.drain(ctx); err != nil {
-			return err
-		}
+	if err := r.drain(ctx); err != nil {
+		return err
 	}
 	if err := r.landed(ctx); err != nil {
 		return err

@@ -61,28 +61,31 @@ func (r *release) ready(ctx workflow.Context, track string, size int32) error {
 	return nil
 }
 
-// match makes the candidate as large as stable is now: it may have been sized for its weight, and stable
+// matching asks for a candidate that is as large as stable is now: it may have been sized for its weight, and stable
 // may have been scaled since the release began.
-func (r *release) match(ctx workflow.Context) error {
+func (r *release) matching() *activities.ResizeCandidateIn {
 	t := r.tracks
-	r.at(ctx, moment{next: t.Candidate + " has as many pods as " + t.Stable})
-	in := activities.ResizeCandidateIn{Write: r.write(), Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate}
+	in := activities.ResizeCandidateIn{Target: r.in.Plan.Spec.Target, Stable: t.Stable, Candidate: t.Candidate}
 	if t.Autoscaler == "" {
 		in.Least = t.Replicas
 	}
-	sized, err := call(ctx, writing(), "Size "+t.Candidate+" like "+t.Stable, cluster.ResizeCandidate, in)
-	if err != nil {
-		return err
+	return &in
+}
+
+// matched learns how large the candidate is now.
+func (r *release) matched(ctx workflow.Context, sized *activities.Resized) {
+	if sized == nil {
+		return
 	}
-	if !sized.Raised {
+	t := &r.tracks
+	switch {
+	case !sized.Raised:
 		r.size = min(t.Replicas, sized.Replicas)
-		return nil
-	}
-	if sized.Replicas > t.Replicas {
+		return
+	case sized.Replicas > t.Replicas:
 		r.note(ctx, "%s has been scaled meanwhile: %s gets %s too", t.Stable, t.Candidate, pods(sized.Replicas))
 	}
-	r.tracks.Replicas, r.size = sized.Replicas, sized.Replicas
-	return r.ready(ctx, t.Candidate, r.size)
+	t.Replicas, r.size = sized.Replicas, sized.Replicas
 }
 
 // readiness is the wait for a track's pods.
@@ -123,7 +126,7 @@ func (r *release) grow(ctx workflow.Context, size int32) error {
 	return nil
 }
 
-// shift gives the candidate its share and waits until the router serves it.
+// shift gives the candidate its share and waits until the router serves it. For all of them it gets stable's size first.
 func (r *release) shift(ctx workflow.Context, weight int) error {
 	if err := r.rest(ctx); err != nil {
 		return err
@@ -133,10 +136,15 @@ func (r *release) shift(ctx workflow.Context, weight int) error {
 	}
 	r.status.MaxWeight = max(r.status.MaxWeight, weight)
 	next := fmt.Sprintf("the router serves %d %% to %s", weight, r.tracks.Candidate)
-	weight, err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), activities.ShiftTrafficIn{
+	in := activities.ShiftTrafficIn{
 		SetTrafficWeightIn: activities.SetTrafficWeightIn{Route: r.route, Weight: weight, Safe: &r.safe},
 		Ready:              r.able(ctx, r.tracks.Candidate, r.size),
-	})
+	}
+	if weight == 100 {
+		next += fmt.Sprintf(", which has as many pods as %s", r.tracks.Stable)
+		in.Size = r.matching()
+	}
+	weight, err := r.serve(ctx, next, fmt.Sprintf("Shift %d %% to %s", weight, r.tracks.Candidate), in)
 	if err != nil {
 		return err
 	}
@@ -162,6 +170,9 @@ func (r *release) serve(ctx workflow.Context, next, summary string, in activitie
 	}
 	for {
 		in.Write, in.Deadline, in.Within = r.write(), workflow.Now(ctx).Add(r.pace.settle.D()), r.pace.settle
+		if in.Size != nil {
+			in.Size.Write = in.Write
+		}
 		r.at(ctx, moment{next: next, deadline: in.Deadline, atDeadline: "the release is undone"})
 		if in.Ready != nil {
 			in.Ready = r.able(ctx, in.Ready.Deployment, r.size)
@@ -170,6 +181,7 @@ func (r *release) serve(ctx workflow.Context, next, summary string, in activitie
 			in.Held = r.relied(in.Weight)
 		}
 		s, err := call(ctx, waiting(within), summary, traffic.ShiftTraffic, in)
+		r.matched(ctx, s.Sized)
 		switch {
 		case err != nil:
 			return 0, err
@@ -212,16 +224,13 @@ func (r *release) promote(ctx workflow.Context) error {
 		return err
 	}
 	r.status.Phase = Promoting // searched for from the moment of the weight
-	if err := r.match(ctx); err != nil {
-		return err
-	}
 	if err := r.shift(ctx, 100); err != nil || !r.gateway() {
 		return err
 	}
 	r.undo.push(compensation{name: "point Service " + r.route.Stable + " back at " + r.tracks.Stable, frees: true, run: func(ctx workflow.Context) error {
-		return r.pointService(ctx, undoing(), r.tracks.StableSelector)
+		return r.pointService(ctx, undoing(), r.tracks.StableSelector, nil)
 	}})
-	return r.pointService(ctx, writing(), r.tracks.CandidateSelector)
+	return r.pointService(ctx, writing(), r.tracks.CandidateSelector, r.able(ctx, r.tracks.Candidate, r.size))
 }
 
 // bake watches the candidate alone, with the old track warm behind it.
@@ -260,11 +269,12 @@ func (r *release) settle(ctx workflow.Context) error {
 	return ctx.Err()
 }
 
+// retiring is the last phase but one. It takes seconds, in which searches find the release as baking still.
+func (r *release) retiring() { r.status.Phase = Retiring }
+
 // retire takes the old track out of service. From here on an undo is refused.
 func (r *release) retire(ctx workflow.Context) error {
-	if err := r.enter(ctx, Retiring); err != nil {
-		return err
-	}
+	r.retiring()
 	r.at(ctx, moment{next: "scale " + r.tracks.Stable + " to zero"})
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return do(ctx, retiring(), "Retire "+r.tracks.Stable, cluster.RetireTrack, activities.RetireTrackIn{

@@ -102,18 +102,9 @@ func (r *release) keep(w activities.Watched) {
 }
 
 // guard waits for people until done or the deadline, with the candidate watched meanwhile: one that turns bad
-// while they are thinking is taken back without them. It reports whether done came first.
+// while they are thinking is taken back without them. It reports whether done came first. A zero deadline is none.
 func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bool) (bool, error) {
-	timeCtx, cancel := workflow.WithCancel(ctx)
-	defer cancel()
-	late := func() bool { return false }
-	if !deadline.IsZero() {
-		timer := workflow.NewTimerWithOptions(timeCtx, deadline.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: "Deadline for people"})
-		late = timer.IsReady
-	}
-	err := r.keepWatch(ctx, vigil{
-		summary: "Watch while people decide", when: "while people were asked", done: func() bool { return done() || late() },
-	})
+	err := r.keepWatch(ctx, vigil{summary: "Watch while people decide", when: "while people were asked", deadline: deadline, done: done})
 	return err == nil && done(), err
 }
 
@@ -121,27 +112,55 @@ func (r *release) guard(ctx workflow.Context, deadline time.Time, done func() bo
 type vigil struct {
 	// summary of each watch in it, and when a candidate failed that turned bad meanwhile.
 	summary, when string
-	done          func() bool
+	// deadline of the wait; zero: none. A watch ends there by itself, which keeps a timer out of the history.
+	deadline time.Time
+	done     func() bool
 }
 
-// keepWatch waits until done, which has a deadline of its own. It stops a candidate that turns bad meanwhile.
+// over reports whether there is nothing left to wait for.
+func (v vigil) over(ctx workflow.Context) bool {
+	return v.done() || !v.deadline.IsZero() && !workflow.Now(ctx).Before(v.deadline)
+}
+
+// keepWatch waits until done or the deadline. It stops a candidate that turns bad meanwhile.
 func (r *release) keepWatch(ctx workflow.Context, v vigil) error {
-	for !v.done() {
-		watched, ended, err := r.watch(ctx, r.watchIn(ctx, r.visible(), untilTold), v.summary, v.done)
-		if err != nil {
-			return err
+	for !v.over(ctx) {
+		in := r.watchIn(ctx, r.visible(), untilTold)
+		if !v.deadline.IsZero() {
+			in.HoldUntil, in.GiveUpAt = v.deadline, v.deadline
 		}
-		if ended && len(watched.Edits) > 0 {
+		watched, ended, err := r.watch(ctx, in, v.summary, v.done)
+		switch {
+		case err != nil || !ended:
+			return err
+		case len(watched.Edits) > 0:
 			if err := r.interrupted(ctx, watched.Edits); err != nil {
 				return err
 			}
-			continue
-		}
-		if ended && watched.Verdict.Outcome == decide.Fail {
+		case watched.Verdict.Outcome == decide.Fail:
 			return stop("failed %s %s: %s", r.place(r.status.Weight), v.when, watched.Verdict.Reason)
+		default:
+			if err := v.catchUp(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// clocks is how far those of a worker and of Temporal may be apart.
+const clocks = time.Minute
+
+// catchUp waits until it is the deadline for Temporal too, where the clock of the watch has come to it first.
+func (v vigil) catchUp(ctx workflow.Context) error {
+	left := v.deadline.Sub(workflow.Now(ctx))
+	if v.deadline.IsZero() || left <= 0 || left > clocks {
+		return nil
+	}
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: left, TimerOptions: workflow.TimerOptions{Summary: "Deadline for people"},
+	}, v.done)
+	return err //nolint:wrapcheck // a cancellation is told from other errors as it is
 }
 
 // interrupted lets people decide about somebody else's edits while something else is waited for, which is shown

@@ -206,7 +206,7 @@ func (c *Client) ResizeCandidate(ctx context.Context, in activities.ResizeCandid
 	}
 	want, has := max(in.Least, size(stable)), replicas(candidate)
 	if has >= want {
-		return activities.Resized{Replicas: has}, nil
+		return activities.Resized{Replicas: has, Needed: want}, nil
 	}
 	all, err := c.autoscalers(ctx, ns)
 	if err != nil {
@@ -221,7 +221,7 @@ func (c *Client) ResizeCandidate(ctx context.Context, in activities.ResizeCandid
 			return activities.Resized{}, err
 		}
 	}
-	out := activities.Resized{Replicas: max(has, want), Raised: has < want}
+	out := activities.Resized{Replicas: max(has, want), Needed: want, Raised: has < want}
 	if own != nil || !out.Raised {
 		return out, nil
 	}

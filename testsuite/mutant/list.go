@@ -42,6 +42,7 @@ func weights() []mutant {
 		{promise: "I1", name: "a way back to -1 %", file: back, was: "Route: r.route, Weight: weight})", is: "Route: r.route, Weight: weight - 1})"},
 
 		{promise: "I2", name: "nobody looks at the pods before a weight", file: traffic, was: "if !ready.Ready {", is: "if ready.Ready && false {"},
+		{promise: "I2", name: "nor before callers inside the cluster are turned", file: track, was: "r.tracks.CandidateSelector, r.able(ctx, r.tracks.Candidate, r.size))", is: "r.tracks.CandidateSelector, nil)"},
 		{promise: "I2", name: "the undo goes forward through its list", file: "workflows/undo.go", was: "slices.Backward(*u)", is: "slices.All(*u)"},
 		{promise: "I2", name: "the old track goes without a bake", file: "workflows/canary.go", was: "err := c.bake(ctx); err", is: "err := ctx.Err(); err"},
 
@@ -78,6 +79,9 @@ func weights() []mutant {
 	}
 }
 
+// draining is how a candidate is removed, in its own file.
+const draining = "if err := r.drain(ctx); err != nil {\n\t\treturn err\n\t}\n\tif err := r.landed("
+
 // ends are those of how a release ends, and of what it leaves behind: I5 and I7.
 func ends() []mutant {
 	return []mutant{
@@ -87,8 +91,8 @@ func ends() []mutant {
 		{promise: "I5", name: "an undo does not wait for creates under way", file: back, was: "if left <= 0 {", is: "if left < 1<<62 {"},
 		{promise: "I5", name: "a refused release leaves its record open", file: "workflows/safestate.go", was: "if !r.recorded {", is: "if r.recorded {"},
 
-		{promise: "I7", name: "requests on the candidate get no time to finish", file: back, was: "if r.status.MaxWeight > 0 || r.previewed || r.mirrored {", is: "if r.previewed && r.size < 0 {"},
-		{promise: "I7", name: "those of testers get none", file: back, was: "if r.status.MaxWeight > 0 || r.previewed || r.mirrored {", is: "if r.status.MaxWeight > 0 {"},
+		{promise: "I7", name: "requests on the candidate get no time to finish", file: back, was: draining, is: "if err := r.landed("},
+		{promise: "I7", name: "those of testers get none", file: back, was: draining, is: "if r.previewed && r.status.MaxWeight == 0 {\n\t\tr.previewed = false\n\t} else " + draining},
 		{
 			promise: "I7", name: "those on a candidate that has returned get none", file: "workflows/home.go",
 			was: "if err := r.drain(ctx); err != nil {", is: "if err := ctx.Err(); err != nil {",
@@ -127,8 +131,8 @@ func order() []mutant {
 		},
 
 		{
-			promise: "I17", name: "the route is no longer looked at", file: "workflows/release.go",
-			was: "if _, err := call(ctx, reading(), \"Look at the route\", traffic.InspectRoute, r.route); err != nil {", is: "if err := ctx.Err(); err != nil {",
+			promise: "I17", name: "the metrics are no longer looked at", file: "workflows/release.go",
+			was: "\tif r.measured() {\n\t\thistory, err", is: "\tif !r.measured() {\n\t\thistory, err",
 			by: flows + "TestRecordedHistoriesReplay",
 		},
 		{
@@ -138,7 +142,7 @@ func order() []mutant {
 		},
 		{
 			promise: "I17", name: "requests get no time to finish before a track goes", file: back,
-			was: "if r.status.MaxWeight > 0 || r.previewed || r.mirrored {", is: "if r.size < 0 {", by: flows + "TestRecordedHistoriesReplay",
+			was: draining, is: "if err := r.landed(", by: flows + "TestRecordedHistoriesReplay",
 		},
 
 		{promise: "I20", name: "a watch of a pause ends again and again", file: watch, was: "untilTold = 30 * 24 * time.Hour", is: "untilTold = 20 * time.Second"},

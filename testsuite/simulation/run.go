@@ -181,7 +181,7 @@ func (m *simulation) register() {
 	onlooker := activities.Onlooker{Keeper: m.site, Routers: routers}
 	m.server.register(&activities.Cluster{Workloads: m.site, Clock: clock, Onlooker: onlooker})
 	m.server.register(&activities.Rollout{Rollouts: m.site, Clock: clock})
-	m.server.register(&activities.Traffic{Routers: routers, Pods: m.site, Clock: clock, Keeper: m.site})
+	m.server.register(&activities.Traffic{Routers: routers, Targets: m.site, Pods: m.site, Clock: clock, Keeper: m.site})
 	m.server.register(&activities.Checks{Prober: m.site, Jobs: m.site, Clock: clock})
 	m.server.register(&activities.Analysis{Source: metrics{m.site}, Clock: clock, Onlooker: onlooker})
 	m.env.RegisterActivity(&activities.Approvals{Keys: statement.Keys{{Public: world.Key().Public(), For: statement.Anybody}}})

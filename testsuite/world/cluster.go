@@ -167,10 +167,10 @@ func (w *World) ResizeCandidate(_ context.Context, in activities.ResizeCandidate
 	}
 	has, want := w.state.Tracks[in.Candidate].Size, max(in.Least, w.state.Tracks[in.Stable].Size)
 	if has >= want {
-		return activities.Resized{Replicas: has}, nil
+		return activities.Resized{Replicas: has, Needed: want}, nil
 	}
 	w.size(in.Candidate, want)
-	return activities.Resized{Replicas: want, Raised: true}, nil
+	return activities.Resized{Replicas: want, Needed: want, Raised: true}, nil
 }
 
 // pods is how many pods of the candidate can answer requests.

@@ -59,7 +59,7 @@ func (w *World) Attach(env *testsuite.TestWorkflowEnvironment, fates Fates) {
 	onlooker := activities.Onlooker{Keeper: w.Keeper, Routers: routers}
 	env.RegisterActivity(&activities.Cluster{Workloads: w, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Rollout{Rollouts: w, Clock: clock})
-	env.RegisterActivity(&activities.Traffic{Routers: routers, Keeper: w.Keeper, Pods: w, Clock: clock})
+	env.RegisterActivity(&activities.Traffic{Routers: routers, Keeper: w.Keeper, Targets: w, Pods: w, Clock: clock})
 	env.RegisterActivity(&activities.Checks{Prober: Prober{w}, Jobs: w, Clock: clock})
 	env.RegisterActivity(&activities.Analysis{Source: Metrics{w}, Clock: clock, Onlooker: onlooker})
 	env.RegisterActivity(&activities.Approvals{Keys: statement.Keys{{Public: Key().Public(), For: statement.Anybody}}})
@@ -74,7 +74,8 @@ func Key() statement.Private {
 	return key
 }
 
-// manyLooks is how often one activity may wait before its waits are stretched, to get through a month.
+// manyLooks is how often one activity may wait before its waits are stretched, to get through a month. What it waits for
+// after that comes up to a day late.
 const manyLooks = 500
 
 // Clock is the world's time. Waiting for it moves it.
@@ -131,7 +132,7 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	i.n++
 	info := activity.GetInfo(ctx)
 	fate := i.fates(i.n, info.ActivityType.Name)
-	if fate == Late && info.HeartbeatTimeout > 0 && info.ActivityType.Name != "ShiftTraffic" {
+	if fate == Late && info.HeartbeatTimeout > 0 && !instant(in.Args) {
 		fate = Unheard
 	}
 	switch fate {
@@ -153,6 +154,12 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		_ = i.env.CompleteActivity(info.TaskToken, out, nil) // it may have been cancelled
 	}, took)
 	return nil, activity.ErrResultPending
+}
+
+// instant reports whether an activity that heartbeats does its deed before it waits for anything.
+func instant(args []any) bool {
+	shift, ok := args[0].(activities.ShiftTrafficIn)
+	return ok && shift.Size == nil
 }
 
 // run executes the activity at once and reports how long it has waited.

@@ -177,7 +177,7 @@ func TestTheWeightThatSomebodyGivesTheServiceWhileItsRequestsAreCopiedStays(t *t
 
 func TestAMirrorOfAnotherWayOfServingIsRefused(t *testing.T) {
 	a := &activities.Traffic{Routers: router.All(nil, nil)}
-	_, err := a.InspectRoute(t.Context(), activities.Route{Mirror: 100, Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout", Kind: plan.KindGRPCRoute}}})
+	err := a.Routers.Inspect(t.Context(), activities.Route{Mirror: 100, Traffic: plan.Traffic{GatewayAPI: &plan.GatewayAPI{Route: "checkout", Kind: plan.KindGRPCRoute}}})
 	require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 	require.ErrorContains(t, err, "no feature of the Gateway API tells whether a gateway copies the requests of a GRPCRoute")
 }

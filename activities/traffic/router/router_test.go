@@ -51,26 +51,26 @@ func TestWhatARouterDoesNotDeclareIsRefusedBeforeTheClusterIsAsked(t *testing.T)
 			route := activities.Route{Namespace: "shop", Stable: "checkout", Candidate: "checkout-green", Traffic: each()[declared.Name]}
 			if !declared.Header {
 				route.Testers = &plan.Testers{Header: &plan.Header{Name: "X-Preview", Value: "green"}}
-				_, err := a.InspectRoute(t.Context(), route)
+				err := a.Routers.Inspect(t.Context(), route)
 				require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 				require.ErrorContains(t, err, "testers from others")
 				route.Testers = nil
 			}
 			if !declared.Sticky {
 				route.Sticky = "version"
-				_, err := a.InspectRoute(t.Context(), route)
+				err := a.Routers.Inspect(t.Context(), route)
 				require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 				require.ErrorContains(t, err, "cannot keep a client on the version that it got first")
 				route.Sticky = ""
 			}
 			if !declared.Mirror {
 				route.Mirror = 100
-				_, err := a.InspectRoute(t.Context(), route)
+				err := a.Routers.Inspect(t.Context(), route)
 				require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 				require.ErrorContains(t, err, "cannot copy requests")
 			}
 		})
 	}
-	_, err := a.InspectRoute(t.Context(), activities.Route{})
+	err := a.Routers.Inspect(t.Context(), activities.Route{})
 	require.ErrorContains(t, err, "the plan names a router that this worker does not know")
 }

@@ -141,14 +141,14 @@ func TestACandidateGrowsWithStableAndNeverShrinksWithIt(t *testing.T) {
 	p := open(t)
 	p.deploy(t, p.inspect(t, image("v2")), image("v2"), write(1, 1))
 	writes := p.writes.Load()
-	require.Equal(t, activities.Resized{Replicas: 2}, p.resize(t, write(1, 2)))
+	require.Equal(t, activities.Resized{Replicas: 2, Needed: 2}, p.resize(t, write(1, 2)))
 	require.Equal(t, writes, p.writes.Load(), "nothing to do is no write")
 
 	p.scaleTo(t, "checkout", 5)
-	require.Equal(t, activities.Resized{Replicas: 5, Raised: true}, p.resize(t, write(1, 3)))
+	require.Equal(t, activities.Resized{Replicas: 5, Needed: 5, Raised: true}, p.resize(t, write(1, 3)))
 	require.EqualValues(t, 5, *p.deployment(t, "checkout-green").Spec.Replicas)
 	p.scaleTo(t, "checkout", 1)
-	require.Equal(t, activities.Resized{Replicas: 5}, p.resize(t, write(1, 4)))
+	require.Equal(t, activities.Resized{Replicas: 5, Needed: 1}, p.resize(t, write(1, 4)))
 	require.EqualValues(t, 5, *p.deployment(t, "checkout-green").Spec.Replicas)
 }
 
@@ -157,7 +157,7 @@ func TestACandidateWithAnAutoscalerIsScaledByItAlone(t *testing.T) {
 	p.autoscale(t)
 	p.deploy(t, p.inspect(t, image("v2")), image("v2"), write(1, 1))
 	p.scaleTo(t, "checkout", 9)
-	require.Equal(t, activities.Resized{Replicas: 6, Raised: true}, p.resize(t, write(1, 2)), "its upper limit stands")
+	require.Equal(t, activities.Resized{Replicas: 6, Needed: 6, Raised: true}, p.resize(t, write(1, 2)), "its upper limit stands")
 	require.EqualValues(t, 6, *p.autoscaler(t, "shop-green").Spec.MinReplicas)
 	eventually(t, func(context.Context) error { // the autoscaler looks every 15 s
 		if n := *p.deployment(t, "checkout-green").Spec.Replicas; n != 6 {

@@ -29,19 +29,19 @@ func mirror(t *testing.T, b *bench) {
 	t.Helper()
 	b.route.Mirror = 30
 	if reason := b.subject.traffic.RefusesMirror(); reason != "" {
-		_, err := b.traffic.InspectRoute(t.Context(), b.route)
+		err := b.traffic.Routers.Inspect(t.Context(), b.route)
 		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, "leave mirror out")
 		b.clean(t)
 		return
 	}
 	if b.object.Kind == plan.KindHTTPRoute {
-		_, err := b.traffic.InspectRoute(t.Context(), b.route)
+		err := b.traffic.Routers.Inspect(t.Context(), b.route)
 		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, "GatewayClass traefik of Gateway sandbox/sandbox does not say that it supports HTTPRouteRequestMirror")
 		b.behind(t, "HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
 	}
-	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	err := b.traffic.Routers.Inspect(t.Context(), b.route)
 	require.NoError(t, err)
 	b.candidate(t)
 	m := b.mirrorer(t)
@@ -145,7 +145,7 @@ func mirrored(t *testing.T, b *bench) {
 		own(all[len(all)-1].in)
 	})
 	b.original = b.get(t)
-	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	err := b.traffic.Routers.Inspect(t.Context(), b.route)
 	for _, err := range []error{err, b.mirrorer(t).SetMirror(t.Context(), b.copy(100, 1))} {
 		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, "as its owner wrote it, and Slipway does not copy beside that; leave mirror out of the plan")
@@ -265,17 +265,17 @@ func TestAShareOfTheRequestsIsCopiedWhereTheGatewayDeclaresThat(t *testing.T) {
 	b := on(t, subjects()["HTTPRoute"])
 	b.behind(t, "HTTPRouteRequestMirror")
 	b.route.Mirror = 100
-	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	err := b.traffic.Routers.Inspect(t.Context(), b.route)
 	require.NoError(t, err)
 	b.route.Mirror = 99
-	_, err = b.traffic.InspectRoute(t.Context(), b.route)
+	err = b.traffic.Routers.Inspect(t.Context(), b.route)
 	require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 	require.ErrorContains(t, err, "does not say that it supports HTTPRouteRequestPercentageMirror")
 	b.edit(t, b.object.Name, func(o map[string]any) {
 		o["spec"].(map[string]any)["parentRefs"] = []any{map[string]any{"name": "own"}, map[string]any{"name": "gone"}}
 	})
 	b.route.Mirror = 100
-	_, err = b.traffic.InspectRoute(t.Context(), b.route)
+	err = b.traffic.Routers.Inspect(t.Context(), b.route)
 	require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 	require.ErrorContains(t, err, "get gateways gone: it does not exist, so nobody says whether requests are copied there")
 }
@@ -288,7 +288,7 @@ func TestAMirrorOfSomebodyElseIsLeftAlone(t *testing.T) {
 	_, err := b.objects.Create(t.Context(), theirs, metav1.CreateOptions{})
 	require.NoError(t, err)
 	b.candidate(t)
-	_, err = b.traffic.InspectRoute(t.Context(), b.route)
+	err = b.traffic.Routers.Inspect(t.Context(), b.route)
 	for _, err := range []error{err, b.mirrorer(t).SetMirror(t.Context(), b.copy(100, 1))} {
 		require.Equal(t, fault.Invalid, fault.Of(err), "%v", err)
 		require.ErrorContains(t, err, "/checkout-mirror exists and is not Slipway's; rename it, its name is needed")

@@ -27,7 +27,7 @@ import (
 func testers(t *testing.T, b *bench) {
 	can, _ := b.route.Traffic.Router()
 	b.route.Testers = &plan.Testers{Header: &plan.Header{Name: "X-Preview", Value: "green"}}
-	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	err := b.traffic.Routers.Inspect(t.Context(), b.route)
 	if !can.Header {
 		require.ErrorContains(t, err, "cannot tell the requests of testers from others")
 		b.clean(t)
@@ -146,7 +146,7 @@ func (b *bench) byHand(t *testing.T) {
 func sticky(t *testing.T, b *bench) {
 	can, _ := b.route.Traffic.Router()
 	b.route.Sticky = "version"
-	_, err := b.traffic.InspectRoute(t.Context(), b.route)
+	err := b.traffic.Routers.Inspect(t.Context(), b.route)
 	if !can.Sticky {
 		require.ErrorContains(t, err, "this router cannot keep a client on the version that it got first; leave sticky out, or name one that can: traffic.")
 		b.clean(t)
@@ -155,7 +155,7 @@ func sticky(t *testing.T, b *bench) {
 	require.ErrorContains(t, err, "keeps clients on one version already, as its owner wrote it; leave sticky out of the plan")
 	b.edit(t, b.object.Name, func(o map[string]any) { unstructured.RemoveNestedField(o, "spec", "weighted", "sticky") })
 	b.original = b.get(t)
-	_, err = b.traffic.InspectRoute(t.Context(), b.route)
+	err = b.traffic.Routers.Inspect(t.Context(), b.route)
 	require.NoError(t, err)
 	cookie := func() string {
 		name, _, err := unstructured.NestedString(b.get(t).Object, "spec", "weighted", "sticky", "cookie", "name")

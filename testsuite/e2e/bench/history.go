@@ -10,39 +10,65 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 )
 
-// histories releases by five steps with short and with long holds.
+// climb are the weights of a five-step canary.
+func climb() []int { return []int{5, 10, 20, 40, 60} }
+
+// histories releases by five steps with short and with long holds, and with a gate on each.
 func histories(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	shop, err := s.OpenShop(ctx, stage.ShopOptions{Namespace: "history"})
 	if err != nil {
 		return nil, err
 	}
 	defer shop.Close()
-	temporal, err := s.Dial(ctx)
-	if err != nil {
-		return nil, err
+	var gates []string
+	for _, w := range climb() {
+		gates = append(gates, fmt.Sprintf("{weight: %d, hold: 2s, gate: {within: 5m}}", w))
 	}
-	defer temporal.Close()
 	var events []float64
-	for i, hold := range []string{"2s", "20s"} {
+	for i, steps := range [][]string{stage.Holding("2s", climb()...), stage.Holding("20s", climb()...), gates} {
 		image, err := s.PutImage(fmt.Sprintf("v%d", i+2), nil)
 		if err != nil {
 			return nil, err
 		}
-		end, err := begin(ctx, shop, stage.Quick{Steps: stage.Holding(hold, 5, 10, 20, 40, 60)}, image)
+		answers := 0
+		if i == 2 {
+			answers = len(gates)
+		}
+		n, err := eventsOf(ctx, shop, steps, answers, image)
 		if err != nil {
 			return nil, err
 		}
-		if said, err := end(); err != nil || said.Code != 0 {
-			return nil, fmt.Errorf("release with holds of %s: %w: %+v", hold, err, said)
-		}
-		h, err := stage.History(ctx, temporal, shop.Lane())
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, float64(len(h.Events)))
+		events = append(events, n)
 	}
 	return []Figure{
 		{"history of a five-step canary, holds of 2 s", events[0], 200, "events"},
 		{"the same with holds of 20 s: difference", math.Abs(events[1] - events[0]), 0, "events"},
+		{"the same with a gate on each step", events[2], 200, "events"},
 	}, nil
+}
+
+// eventsOf is how many events the history of one release has, whose gates are answered.
+func eventsOf(ctx context.Context, shop *stage.Shop, steps []string, answers int, image string) (float64, error) {
+	end, err := begin(ctx, shop, stage.Quick{Steps: steps}, image)
+	if err != nil {
+		return 0, err
+	}
+	for range answers {
+		if _, err := approve(ctx, shop); err != nil {
+			return 0, err
+		}
+	}
+	if said, err := end(); err != nil || said.Code != 0 {
+		return 0, fmt.Errorf("release by %v: %w: %+v", steps, err, said)
+	}
+	temporal, err := shop.Stage.Dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer temporal.Close()
+	h, err := stage.History(ctx, temporal, shop.Lane())
+	if err != nil {
+		return 0, err
+	}
+	return float64(len(h.Events)), nil
 }

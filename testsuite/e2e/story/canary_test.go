@@ -248,14 +248,14 @@ func TestTemporalsHistoryReadsLikeARunbookAndGrowsWithStepsNotWithTime(t *testin
 	require.LessOrEqual(t, events["5s"], 200)
 }
 
-func TestGatesCostLittleHistory(t *testing.T) {
+func TestAGateOnEveryStepCostsLittleHistory(t *testing.T) {
 	t.Parallel()
 	shop := openShop(t, stage.ShopOptions{Namespace: "gates"})
-	weights, steps := []int{5, 20, 40}, []string(nil)
+	weights, steps := []int{5, 20, 40, 60, 80}, []string(nil)
 	for _, w := range weights {
 		steps = append(steps, fmt.Sprintf("{weight: %d, hold: 2s, gate: {approvers: [bob], within: 1m}}", w))
 	}
-	r := begin(t, shop, stage.Quick{Steps: append(steps, stage.Holding("2s", 60, 80)...)}, image(t, "v2"))
+	r := begin(t, shop, stage.Quick{Steps: steps}, image(t, "v2"))
 	for _, w := range weights {
 		r.until(fmt.Sprintf("people are asked at %d %%", w), func() bool {
 			return detailsContain(t, shop, fmt.Sprintf("%d %% on the candidate", w)) && detailsContain(t, shop, "approval by 1 of [bob]")

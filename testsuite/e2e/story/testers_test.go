@@ -89,8 +89,7 @@ func TestACandidateSizedForItsWeightGrowsBeforeTheWeightComes(t *testing.T) {
 	require.Zero(t, said.Code, said.Err+said.Out)
 	require.Zero(t, seen.Failed, seen.Errors)
 	atRest(t, shop, v2)
-	require.Equal(t, 1, scheduled(eventsOf(t, shop), "SizeCandidate"), "for the second step")
-	require.Equal(t, 1, scheduled(eventsOf(t, shop), "ResizeCandidate"), "for the promotion, at which stable's size counts")
+	require.Equal(t, 1, scheduled(eventsOf(t, shop), "SizeCandidate"), "for the second step; the promotion sizes by itself")
 }
 
 // scheduled counts the activities of one type.
