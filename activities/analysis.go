@@ -166,7 +166,9 @@ func (a *Analysis) WatchTrack(ctx context.Context, in WatchIn) (Watched, error) 
 				t = t.InPlace()
 			}
 			w.State.Add(&p, t)
-			record.add(ctx, a.Clock.Now(), w.line(&p, t))
+			if record.kept() {
+				record.add(ctx, a.Clock.Now(), w.line(&p, t))
+			}
 			if sight, due := w.State.See(&p); due {
 				said := judge.Rulings{At: w.State.At, Sight: sight, All: rules.Ask(sight)}
 				w.State.Rule(&p, said)

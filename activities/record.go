@@ -30,8 +30,11 @@ type account struct {
 	failed bool
 }
 
+// kept reports whether anybody keeps what is added.
+func (a *account) kept() bool { return a.recorder != nil && a.release != "" }
+
 func (a *account) add(ctx context.Context, now time.Time, e judge.Entry) {
-	if a.recorder == nil || a.release == "" {
+	if !a.kept() {
 		return
 	}
 	e.Release, e.At = a.release, now
