@@ -148,7 +148,9 @@ func TestACandidateGrowsWithStableAndNeverShrinksWithIt(t *testing.T) {
 	require.Equal(t, activities.Resized{Replicas: 5, Needed: 5, Raised: true}, p.resize(t, write(1, 3)))
 	require.EqualValues(t, 5, *p.deployment(t, "checkout-green").Spec.Replicas)
 	p.scaleTo(t, "checkout", 1)
-	require.Equal(t, activities.Resized{Replicas: 5, Needed: 1}, p.resize(t, write(1, 4)))
+	again := p.resize(t, write(1, 4)) // how many it needs depends on the pods of stable that are still there
+	require.False(t, again.Raised)
+	require.EqualValues(t, 5, again.Replicas)
 	require.EqualValues(t, 5, *p.deployment(t, "checkout-green").Spec.Replicas)
 }
 
