@@ -304,7 +304,8 @@ func (a *Traffic) able(ctx context.Context, in ShiftTrafficIn) (Settled, error) 
 	}
 }
 
-// size makes the candidate large enough, where that is wished, and counts on as many pods then.
+// size makes the candidate large enough, where that is wished, and counts on as many pods then. An autoscaler may take
+// away again what this did not raise.
 func (a *Traffic) size(ctx context.Context, in *ShiftTrafficIn) (*Resized, error) {
 	if in.Size == nil {
 		return nil, nil //nolint:nilnil // none was wished
@@ -315,7 +316,10 @@ func (a *Traffic) size(ctx context.Context, in *ShiftTrafficIn) (*Resized, error
 	}
 	if in.Ready != nil {
 		ready := *in.Ready
-		ready.Replicas = min(max(ready.Replicas, sized.Needed), sized.Replicas)
+		if sized.Raised || in.Size.Least > 0 {
+			ready.Replicas = max(ready.Replicas, sized.Needed)
+		}
+		ready.Replicas = min(ready.Replicas, sized.Replicas)
 		in.Ready = &ready
 	}
 	return &sized, nil

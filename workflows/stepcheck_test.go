@@ -190,7 +190,7 @@ func TestAPromotionEndsTheChecksOfAStep(t *testing.T) {
 
 func TestAnEditDuringACheckIsDecidedBeforeTheNextOne(t *testing.T) {
 	r, h := shortJob(t, checkedAtSteps()), scaled()
-	r.world.Keeper, h.world, h.since, h.from = h, r.world, 0, jobBegins
+	r.world.Keeper, h.world, h.since, h.from = h, r.world, 0, jobBegins+10*time.Second // the check before it has ended by then
 	r.at(jobEnds+time.Minute, workflows.Resume, edits("ann", workflows.EditsKeep))
 	before, after := r.ask(inJob), r.ask(jobEnds+time.Second)
 	r.run().promoted()
