@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
+	"github.com/slipwayhq/slipway/workflows"
 )
 
 // climb are the weights of a five-step canary.
@@ -47,13 +49,32 @@ func histories(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}, nil
 }
 
+// asksAt wants people to be asked at a step. To look costs no history, while each answer to nothing may.
+func asksAt(ctx context.Context, shop *stage.Shop, step int) error {
+	said, err := shop.Stage.Slipway(ctx, "status", shop.Lane(), "-o", "json")
+	if err != nil {
+		return err
+	}
+	var s workflows.Status
+	if err := json.Unmarshal([]byte(said.Out), &s); err != nil {
+		return fmt.Errorf("read status: %w: %s", err, said.Err)
+	}
+	if s.Step != step || s.Asks == nil {
+		return fmt.Errorf("nobody is asked at step %d yet", step)
+	}
+	return nil
+}
+
 // eventsOf is how many events the history of one release has, whose gates are answered.
 func eventsOf(ctx context.Context, shop *stage.Shop, steps []string, answers int, image string) (float64, error) {
 	end, err := begin(ctx, shop, stage.Quick{Steps: steps}, image)
 	if err != nil {
 		return 0, err
 	}
-	for range answers {
+	for n := range answers {
+		if err := await(ctx, func(ctx context.Context) error { return asksAt(ctx, shop, n+1) }); err != nil {
+			return 0, err
+		}
 		if _, err := approve(ctx, shop); err != nil {
 			return 0, err
 		}
