@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"flag"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -169,16 +168,12 @@ func TestWhoeverHasNoTokenIsRefused(t *testing.T) {
 // courtHouse takes the tokens of CI jobs as well.
 func courtHouse(t *testing.T) (*house, *fakeissuer.Issuer, map[string]any) {
 	t.Helper()
-	issuer, err := fakeissuer.New()
-	require.NoError(t, err)
-	s := httptest.NewServer(issuer)
-	t.Cleanup(s.Close)
-	issuer.At(s.URL)
+	issuer, url := fakeissuer.Serve(t)
 	h := furnish(t)
-	h.env["SLIPWAY_JOB_AUDIENCE"], h.env["SLIPWAY_GITHUB_ISSUER"] = "https://slipway.example", s.URL
+	h.env["SLIPWAY_JOB_AUDIENCE"], h.env["SLIPWAY_GITHUB_ISSUER"] = "https://slipway.example", url
 	h.open()
 	return h, issuer, map[string]any{
-		"iss": s.URL, "aud": "https://slipway.example", "jti": "t1", "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+		"iss": url, "aud": "https://slipway.example", "jti": "t1", "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
 		"repository": "acme/shop", "repository_id": "7", "repository_owner_id": "3", "ref": "refs/heads/main", "event_name": "push",
 		"job_workflow_ref": "acme/shop/.github/workflows/release.yml@refs/heads/main", "actor": "ada", "environment": "production",
 	}

@@ -5,7 +5,6 @@ package server_test
 import (
 	"fmt"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,12 +62,8 @@ func withPeople(t *testing.T) (*house, *login) {
 
 func openLogin(t *testing.T) *login {
 	t.Helper()
-	issuer, err := fakeissuer.New()
-	require.NoError(t, err)
-	s := httptest.NewServer(issuer)
-	t.Cleanup(s.Close)
-	issuer.At(s.URL)
-	return &login{issuer, t, s.URL}
+	issuer, url := fakeissuer.Serve(t)
+	return &login{issuer, t, url}
 }
 
 // token is one of a person of the company; changes as pairs.

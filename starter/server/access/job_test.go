@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"maps"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -39,14 +38,11 @@ type court struct {
 
 func sit(t *testing.T, name string) *court {
 	t.Helper()
-	issuer, err := fakeissuer.New()
+	issuer, url := fakeissuer.Serve(t)
+	c := &court{Issuer: issuer, t: t, url: url}
+	jobs, err := access.NewJobs(access.JobsConfig{Audience: audience, Issuers: map[string]string{name: url}, Now: func() time.Time { return now }})
 	require.NoError(t, err)
-	s := httptest.NewServer(issuer)
-	t.Cleanup(s.Close)
-	issuer.At(s.URL)
-	c := &court{Issuer: issuer, t: t, url: s.URL}
-	c.jobs, err = access.NewJobs(access.JobsConfig{Audience: audience, Issuers: map[string]string{name: s.URL}, Now: func() time.Time { return now }})
-	require.NoError(t, err)
+	c.jobs = jobs
 	return c
 }
 

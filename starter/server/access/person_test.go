@@ -36,18 +36,15 @@ type company struct {
 // found founds one; a change is of what is read of its tokens.
 func found(t *testing.T, change func(*access.PeopleConfig)) *company {
 	t.Helper()
-	issuer, err := fakeissuer.New()
-	require.NoError(t, err)
-	s := httptest.NewServer(issuer)
-	t.Cleanup(s.Close)
-	issuer.At(s.URL)
-	config := access.PeopleConfig{Issuer: s.URL, Audience: client, Name: "email", Groups: "groups", Now: func() time.Time { return now }}
+	issuer, url := fakeissuer.Serve(t)
+	config := access.PeopleConfig{Issuer: url, Audience: client, Name: "email", Groups: "groups", Now: func() time.Time { return now }}
 	if change != nil {
 		change(&config)
 	}
-	c := &company{Issuer: issuer, t: t, url: s.URL}
-	c.people, err = access.NewPeople(config)
+	c := &company{Issuer: issuer, t: t, url: url}
+	people, err := access.NewPeople(config)
 	require.NoError(t, err)
+	c.people = people
 	return c
 }
 
