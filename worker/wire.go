@@ -194,13 +194,14 @@ func clusters(c config, clock activities.Clock) (targets, error) {
 		return targets{}, err
 	}
 	onlooker := activities.Onlooker{Keeper: cluster.New(seen), Routers: router.All(seen, routes)}
+	client := cluster.New(kube)
 	return targets{
-		workloads: &activities.Cluster{Workloads: cluster.New(kube), Clock: clock, Onlooker: onlooker},
-		rollouts:  &activities.Rollout{Rollouts: cluster.New(kube), Clock: clock},
+		workloads: &activities.Cluster{Workloads: client, Clock: clock, Onlooker: onlooker},
+		rollouts:  &activities.Rollout{Rollouts: client, Clock: clock},
 		patients:  &cluster.Patients{Client: cluster.New(seen), Now: clock.Now},
-		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: cluster.New(kube), Now: clock.Now}, Clock: clock},
-		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: cluster.New(kube), Targets: cluster.New(kube), Pods: cluster.New(kube)},
-		jobs:      cluster.New(kube),
+		lookout:   &activities.Lookout{Viewer: &cluster.Viewer{Client: client, Now: clock.Now}, Clock: clock},
+		traffic:   &activities.Traffic{Routers: router.All(kube, objects), Clock: clock, Keeper: client, Targets: client, Pods: client},
+		jobs:      client,
 		onlooker:  onlooker,
 	}, nil
 }
