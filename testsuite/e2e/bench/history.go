@@ -22,25 +22,32 @@ func histories(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 		return nil, err
 	}
 	defer shop.Close()
+	temporal, err := s.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer temporal.Close()
 	var gates []string
 	for _, w := range climb() {
 		gates = append(gates, fmt.Sprintf("{weight: %d, hold: 2s, gate: {within: 5m}}", w))
 	}
 	var events []float64
-	for i, steps := range [][]string{stage.Holding("2s", climb()...), stage.Holding("20s", climb()...), gates} {
+	for i, one := range []struct {
+		steps []string
+		gates int
+	}{{stage.Holding("2s", climb()...), 0}, {stage.Holding("20s", climb()...), 0}, {gates, len(gates)}} {
 		image, err := s.PutImage(fmt.Sprintf("v%d", i+2), nil)
 		if err != nil {
 			return nil, err
 		}
-		answers := 0
-		if i == 2 {
-			answers = len(gates)
+		if err := climbed(ctx, shop, one.steps, one.gates, image); err != nil {
+			return nil, err
 		}
-		n, err := eventsOf(ctx, shop, steps, answers, image)
+		h, err := stage.History(ctx, temporal, shop.Lane())
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, n)
+		events = append(events, float64(len(h.Events)))
 	}
 	return []Figure{
 		{"history of a five-step canary, holds of 2 s", events[0], 200, "events"},
@@ -65,31 +72,22 @@ func asksAt(ctx context.Context, shop *stage.Shop, step int) error {
 	return nil
 }
 
-// eventsOf is how many events the history of one release has, whose gates are answered.
-func eventsOf(ctx context.Context, shop *stage.Shop, steps []string, answers int, image string) (float64, error) {
+// climbed releases by these steps, whose gates are answered.
+func climbed(ctx context.Context, shop *stage.Shop, steps []string, gates int, image string) error {
 	end, err := begin(ctx, shop, stage.Quick{Steps: steps}, image)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for n := range answers {
+	for n := range gates {
 		if err := await(ctx, func(ctx context.Context) error { return asksAt(ctx, shop, n+1) }); err != nil {
-			return 0, err
+			return err
 		}
 		if _, err := approve(ctx, shop); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if said, err := end(); err != nil || said.Code != 0 {
-		return 0, fmt.Errorf("release by %v: %w: %+v", steps, err, said)
+		return fmt.Errorf("release by %v: %w: %+v", steps, err, said)
 	}
-	temporal, err := shop.Stage.Dial(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer temporal.Close()
-	h, err := stage.History(ctx, temporal, shop.Lane())
-	if err != nil {
-		return 0, err
-	}
-	return float64(len(h.Events)), nil
+	return nil
 }
