@@ -64,6 +64,7 @@ func newSupervisor(o order) *supervisor {
 		{name: "gateway", env: []string{inside}, health: "http://127.0.0.1:8081/ping", args: []string{
 			o.Programs["gateway"], "--providers.kubernetesgateway=true", "--providers.kubernetesgateway.statusaddress.ip=10.244.0.1",
 			"--providers.kubernetescrd=true", "--providers.kubernetesingressnginx=true", "--providers.kubernetesingressnginx.httpentrypoint=web",
+			"--providers.file.filename=" + at("gateway.yml"), "--providers.file.watch=false",
 			"--providers.providersthrottleduration=50ms", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=127.0.0.1:8081",
 			"--api.dashboard=false", "--ping=true", "--log.level=ERROR", "--global.checknewversion=false", "--global.sendanonymoususage=false",
 			"--metrics.prometheus=true", "--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10",
@@ -77,7 +78,7 @@ func newSupervisor(o order) *supervisor {
 
 // boot starts Temporal and Kubernetes side by side, then what needs Kubernetes.
 func (s *supervisor) boot(ctx context.Context) error {
-	if err := errors.Join(writePrometheusConfig(s.dir), sandbox.GatherCRDs(filepath.Join(s.dir, "crds"), s.built)); err != nil {
+	if err := errors.Join(writePrometheusConfig(s.dir), writeGatewayConfig(s.dir), sandbox.GatherCRDs(filepath.Join(s.dir, "crds"), s.built)); err != nil {
 		return err
 	}
 	for _, group := range [][]string{{"temporal", "kube"}, {"gateway", "prometheus"}} {
