@@ -72,10 +72,10 @@ func (b *blueGreen) forward(ctx workflow.Context) error {
 	if err := b.preview(ctx); err != nil {
 		return err
 	}
-	if err := b.approve(ctx); err != nil {
+	if err := b.remember(ctx, before, "the switch"); err != nil { // first, so that an approval waits for nothing
 		return err
 	}
-	if err := b.remember(ctx, before, "the switch"); err != nil {
+	if err := b.approve(ctx); err != nil {
 		return err
 	}
 	if err := b.turn(ctx); err != nil {

@@ -25,15 +25,19 @@ import (
 // An abort can be accepted in the very task that brings the last result of the way forward, and then it comes
 // first. The test environment hands one over after the other, so these histories are made of recorded ones.
 func TestAnAbortInTheTaskOfTheLastResultComesFirst(t *testing.T) {
-	for name, tt := range map[string]struct{ history, last, back string }{
-		"canary":            {"canary-promoted.json", "RetireTrack", "SwitchService"},
-		"blue-green":        {"bluegreen-promoted.json", "RetireTrack", "SwitchService"},
-		"rolling":           {"rolling-promoted.json", "HandBack", "DeclareRollout"},
-		"rollback":          {"rollback-promoted.json", "RetireTrack", "SwitchService"},
-		"undo of a rollout": {"undo-promoted.json", "HandBack", "DeclareRollout"},
+	tracks, pods := []string{"SetTrafficWeight", "SwitchService"}, []string{"DeclareRollout"}
+	for name, tt := range map[string]struct {
+		history, last string
+		back          []string
+	}{
+		"canary":            {"canary-promoted.json", "RetireTrack", tracks},
+		"blue-green":        {"bluegreen-promoted.json", "RetireTrack", tracks},
+		"rolling":           {"rolling-promoted.json", "HandBack", pods},
+		"rollback":          {"rollback-promoted.json", "RetireTrack", tracks},
+		"undo of a rollout": {"undo-promoted.json", "HandBack", pods},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NoError(t, replayer().ReplayWorkflowHistory(nil, abortedWith(t, tt.history, tt.last, tt.back)))
+			require.NoError(t, replayer().ReplayWorkflowHistory(nil, abortedWith(t, tt.history, tt.last, tt.back...)))
 			require.ErrorContains(t, replayer().ReplayWorkflowHistory(nil, abortedWith(t, tt.history, tt.last, tt.last)), "nondeterministic",
 				"a release that goes on after it has accepted an abort is told apart")
 		})
@@ -41,8 +45,8 @@ func TestAnAbortInTheTaskOfTheLastResultComesFirst(t *testing.T) {
 }
 
 // abortedWith is a recorded history up to the task that began its last activity, with an abort by update accepted in
-// that task, and another activity begun in its place.
-func abortedWith(t *testing.T, file, last, instead string) *history.History {
+// that task, and others begun in its place.
+func abortedWith(t *testing.T, file, last string, instead ...string) *history.History {
 	t.Helper()
 	events := historyOf(t, file).Events
 	end := lastIndex(events, func(e *history.HistoryEvent) bool {
@@ -52,14 +56,20 @@ func abortedWith(t *testing.T, file, last, instead string) *history.History {
 	task := lastIndex(events[:end], completedTask)
 	accepted, completed := abortion(t, events[task-1].EventId-1)
 	events[task].GetWorkflowTaskCompletedEventAttributes().SdkMetadata = updated(t)
-	begun := events[end].GetActivityTaskScheduledEventAttributes()
-	begun.ActivityType = &common.ActivityType{Name: instead}
+	var begun []*history.HistoryEvent
+	for _, name := range instead {
+		one := proto.CloneOf(events[end])
+		one.GetActivityTaskScheduledEventAttributes().ActivityType = &common.ActivityType{Name: name}
+		begun = append(begun, one)
+	}
 	shown := proto.CloneOf(events[lastIndex(events[:task], upserted)]) // the undo begins by showing that it does
-	out := slices.Concat(events[:task+1], []*history.HistoryEvent{accepted, completed}, events[task+1:end], []*history.HistoryEvent{shown, events[end]})
+	out := slices.Concat(events[:task+1], []*history.HistoryEvent{accepted, completed}, events[task+1:end], []*history.HistoryEvent{shown}, begun)
 	for i, e := range out {
 		e.EventId = int64(i + 1)
 	}
-	begun.ActivityId = strconv.FormatInt(events[end].EventId, 10)
+	for _, e := range begun {
+		e.GetActivityTaskScheduledEventAttributes().ActivityId = strconv.FormatInt(e.EventId, 10)
+	}
 	completed.GetWorkflowExecutionUpdateCompletedEventAttributes().AcceptedEventId = accepted.EventId
 	return &history.History{Events: out}
 }

@@ -79,9 +79,13 @@ func TestAnAbortAtAnyActivityLeavesNothingBehind(t *testing.T) {
 		for name, fate := range fates {
 			for n := 1; n < last; n++ {
 				t.Run(fmt.Sprintf("activity %d %s", n, name), func(t *testing.T) {
-					r := prepare(t, p)
+					r, tooLate := prepare(t, p), false
 					r.fates = func(i int, activity string) world.Fate {
 						if i != n {
+							return world.Answered
+						}
+						// How many run before it differs, where one runs beside another.
+						if tooLate = activity == "RetireTrack"; tooLate {
 							return world.Answered
 						}
 						r.env.SignalWorkflow(workflows.Abort, by("bob"))
@@ -91,7 +95,11 @@ func TestAnAbortAtAnyActivityLeavesNothingBehind(t *testing.T) {
 						}
 						return fate
 					}
-					r.run().aborted("aborted by bob (unverified): said bob")
+					if r.run(); tooLate {
+						r.promoted()
+						return
+					}
+					r.aborted("aborted by bob (unverified): said bob")
 				})
 			}
 		}

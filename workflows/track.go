@@ -227,7 +227,7 @@ func (r *release) promote(ctx workflow.Context) error {
 	if err := r.shift(ctx, 100); err != nil || !r.gateway() {
 		return err
 	}
-	r.undo.push(compensation{name: "point Service " + r.route.Stable + " back at " + r.tracks.Stable, frees: true, run: func(ctx workflow.Context) error {
+	r.undo.push(compensation{name: "point Service " + r.route.Stable + " back at " + r.tracks.Stable, frees: true, joins: true, run: func(ctx workflow.Context) error {
 		return r.pointService(ctx, undoing(), r.tracks.StableSelector, nil)
 	}})
 	return r.pointService(ctx, writing(), r.tracks.CandidateSelector, r.able(ctx, r.tracks.Candidate, r.size))

@@ -15,6 +15,9 @@ type compensation struct {
 	// frees says that it takes traffic off the candidate. Where one of these failed, users may still be
 	// on the candidate, and the ones that would remove it are left to a person.
 	frees bool
+	// joins says that it frees by an object that no other compensation writes: it is under way while the next
+	// ones free too, so users wait for the slowest of them and not for their sum.
+	joins bool
 	// beside says that it has nothing to do with traffic: it is tried whatever has failed.
 	beside bool
 	run    func(workflow.Context) error
@@ -31,15 +34,34 @@ func (u *undoStack) push(c compensation) { *u = append(*u, c) }
 func (u *undoStack) run(ctx workflow.Context) []string {
 	var left []string
 	stuck := false
-	for _, c := range slices.Backward(*u) {
-		if stuck && !c.frees && !c.beside {
-			left = append(left, c.name+": not tried, because traffic may still reach the candidate")
-			continue
-		}
-		if err := c.run(ctx); err != nil {
+	heed := func(c compensation, err error) {
+		if err != nil {
 			left = append(left, fmt.Sprintf("%s: %s", c.name, plain(err)))
 			stuck = stuck || c.frees
 		}
 	}
+	var under []func() // the ends of those that are under way
+	await := func() {
+		for _, end := range under {
+			end()
+		}
+		under = nil
+	}
+	for _, c := range slices.Backward(*u) {
+		if !c.frees {
+			await()
+		}
+		switch {
+		case stuck && !c.frees && !c.beside:
+			left = append(left, c.name+": not tried, because traffic may still reach the candidate")
+		case c.joins:
+			done, set := workflow.NewFuture(ctx)
+			workflow.GoNamed(ctx, c.name, func(ctx workflow.Context) { set.Set(nil, c.run(ctx)) })
+			under = append(under, func() { heed(c, done.Get(ctx, nil)) })
+		default:
+			heed(c, c.run(ctx))
+		}
+	}
+	await()
 	return left
 }
