@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
-	"github.com/slipwayhq/slipway/workflows"
 )
 
 // climb are the weights of a five-step canary.
@@ -56,22 +54,6 @@ func histories(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}, nil
 }
 
-// asksAt wants people to be asked at a step. To look costs no history, while each answer to nothing may.
-func asksAt(ctx context.Context, shop *stage.Shop, step int) error {
-	said, err := shop.Stage.Slipway(ctx, "status", shop.Lane(), "-o", "json")
-	if err != nil {
-		return err
-	}
-	var s workflows.Status
-	if err := json.Unmarshal([]byte(said.Out), &s); err != nil {
-		return fmt.Errorf("read status: %w: %s", err, said.Err)
-	}
-	if s.Step != step || s.Asks == nil {
-		return fmt.Errorf("nobody is asked at step %d yet", step)
-	}
-	return nil
-}
-
 // climbed releases by these steps, whose gates are answered.
 func climbed(ctx context.Context, shop *stage.Shop, steps []string, gates int, image string) error {
 	end, err := begin(ctx, shop, stage.Quick{Steps: steps}, image)
@@ -79,10 +61,7 @@ func climbed(ctx context.Context, shop *stage.Shop, steps []string, gates int, i
 		return err
 	}
 	for n := range gates {
-		if err := await(ctx, func(ctx context.Context) error { return asksAt(ctx, shop, n+1) }); err != nil {
-			return err
-		}
-		if _, err := approve(ctx, shop); err != nil {
+		if _, err := approve(ctx, shop, n+1); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipwayhq/slipway/testsuite/e2e/stage"
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
+	"github.com/slipwayhq/slipway/workflows"
 )
 
 // returns is how often a way back is measured.
@@ -31,6 +32,7 @@ func switches(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
+		fmt.Printf("switch %d of %d: there %.2f s, back %.2f s\n", i+1, returns, there.Seconds(), home.Seconds())
 		over, back = append(over, there.Seconds()), append(back, home.Seconds())
 	}
 	slices.Sort(over)
@@ -54,7 +56,7 @@ func thereAndBack(ctx context.Context, shop *stage.Shop, try int) (there, home t
 		return 0, 0, err
 	}
 	shop.Cut()
-	decided, err := approve(ctx, shop)
+	decided, err := approve(ctx, shop, 1)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -72,18 +74,29 @@ func thereAndBack(ctx context.Context, shop *stage.Shop, try int) (there, home t
 	return there, lastAnswer(shop.Cut(), "candidate", decided), nil
 }
 
-// approve answers the gate as soon as it asks, and returns when the command began.
-func approve(ctx context.Context, shop *stage.Shop) (time.Time, error) {
-	var began time.Time
-	err := await(ctx, func(ctx context.Context) error {
-		began = time.Now()
-		said, err := shop.Stage.Slipway(ctx, "approve", shop.Lane())
-		if err == nil && said.Code != 0 {
-			err = errors.New(said.Err)
-		}
+// approve answers the gate of a step once it asks, and returns when the command began.
+func approve(ctx context.Context, shop *stage.Shop, step int) (time.Time, error) {
+	if err := await(ctx, func(ctx context.Context) error { return asksAt(ctx, shop, step) }); err != nil {
+		return time.Time{}, err
+	}
+	began := time.Now()
+	return began, tell(ctx, shop, "approve")
+}
+
+// asksAt wants people to be asked at a step. To look costs no history, while each answer to nothing may.
+func asksAt(ctx context.Context, shop *stage.Shop, step int) error {
+	said, err := shop.Stage.Slipway(ctx, "status", shop.Lane(), "-o", "json")
+	if err != nil {
 		return err
-	})
-	return began, err
+	}
+	var s workflows.Status
+	if err := json.Unmarshal([]byte(said.Out), &s); err != nil {
+		return fmt.Errorf("read status: %w: %s", err, said.Err)
+	}
+	if s.Step != step || s.Asks == nil {
+		return fmt.Errorf("nobody is asked at step %d yet", step)
+	}
+	return nil
 }
 
 // settledOn wants the newest 100 answers to be of one version.
