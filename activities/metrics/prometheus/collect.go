@@ -49,8 +49,10 @@ type counter struct {
 	upTo float64
 	// requests says that it counts requests, failed that it counts failed ones; of a counter that is in both, both.
 	requests, failed bool
-	at               []int64
-	value            []float64
+	// native says that it is made of a native histogram.
+	native bool
+	at     []int64
+	value  []float64
 }
 
 // doubles are labels that differ where one target is scraped twice.
@@ -99,6 +101,7 @@ func (c *collection) settle() {
 	scrapes := map[string][]int64{}
 	for _, side := range c.pods {
 		for _, t := range side {
+			t.countOnce()
 			scrapes[t.name] = append(scrapes[t.name], t.scrapes...)
 		}
 	}
@@ -152,12 +155,19 @@ func (t *target) takeNative(s *model.SampleStream, p preset) {
 		bounds = append(bounds, float64(b.Upper))
 	}
 	for _, bound := range bounds {
-		one := counter{upTo: bound * p.unit}
+		one := counter{upTo: bound * p.unit, native: true}
 		for _, h := range s.Histograms {
 			t.scrapes = append(t.scrapes, int64(h.Timestamp))
 			one.at, one.value = append(one.at, int64(h.Timestamp)), append(one.value, below(h.Histogram, bound))
 		}
 		t.counters = append(t.counters, one)
+	}
+}
+
+// countOnce leaves a histogram that is stored in both forms to the classic one, which has the boundaries that were asked for.
+func (t *target) countOnce() {
+	if slices.ContainsFunc(t.counters, func(c counter) bool { return c.upTo != 0 && !c.native }) {
+		t.counters = slices.DeleteFunc(t.counters, func(c counter) bool { return c.native })
 	}
 }
 

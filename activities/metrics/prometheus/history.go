@@ -93,6 +93,9 @@ func (h *past) take(all model.Matrix, add func(*decide.Counts, model.Metric, flo
 		}
 		for _, v := range series.Histograms {
 			h.change(int64(v.Timestamp), pod, func(c *decide.Counts) {
+				if c.Timed > 0 {
+					return // its classic form, which was asked for before, has told it
+				}
 				c.Timed = float64(v.Histogram.Count)
 				for _, b := range v.Histogram.Buckets {
 					c.Buckets = addBucket(c.Buckets, float64(b.Upper)*h.unit, below(v.Histogram, float64(b.Upper)))

@@ -148,19 +148,26 @@ func (s *server) found(q string, last int, newest bool) []any {
 			ok = ok && regexp.MustCompile("^(?:"+strings.ReplaceAll(m[3], `\\`, `\`)+")$").MatchString(value)
 		}
 		var values []any
+		form := "value"
 		for at := s.now - last + 1; at <= s.now; at++ {
-			if v, has := one.values[at]; has {
-				values = append(values, []any{began.Add(time.Duration(at) * time.Second).Unix(), v})
+			v, has := one.values[at]
+			if !has {
+				continue
 			}
+			var sample any = v
+			if strings.HasPrefix(v, "{") {
+				sample, form = json.RawMessage(v), "histogram"
+			}
+			values = append(values, []any{began.Add(time.Duration(at) * time.Second).Unix(), sample})
 		}
 		if !ok || len(values) == 0 {
 			continue
 		}
 		labels := maps.Clone(one.labels)
 		labels["__name__"] = one.name
-		entry := map[string]any{"metric": labels, "values": values}
+		entry := map[string]any{"metric": labels, form + "s": values}
 		if newest {
-			entry = map[string]any{"metric": labels, "value": values[len(values)-1]}
+			entry = map[string]any{"metric": labels, form: values[len(values)-1]}
 		}
 		out = append(out, entry)
 	}
