@@ -6,7 +6,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/slipwayhq/slipway/activities"
-	"github.com/slipwayhq/slipway/workflows/plan"
 )
 
 // openPreview makes the route that only testers' requests take, where the plan names testers: from here on
@@ -35,7 +34,7 @@ func (r *release) openPreview(ctx workflow.Context) error {
 	if !s.Settled {
 		return stop("the router did not take up the preview route within %s: %s", within, s.Reason)
 	}
-	r.note(ctx, "requests with %s reach %s", mark(*r.testers), r.tracks.Candidate)
+	r.note(ctx, "requests with %s reach %s", r.testers.Mark(), r.tracks.Candidate)
 	return nil
 }
 
@@ -49,12 +48,4 @@ func (r *release) closePreview(ctx workflow.Context) error {
 
 func (r *release) endPreview(ctx workflow.Context, p policy) error {
 	return do(ctx, p, "Close the preview route", traffic.ClosePreview, activities.PreviewIn{Write: r.write(), Route: r.route})
-}
-
-// mark is what testers' requests carry.
-func mark(t plan.Testers) string {
-	if t.Cookie != nil {
-		return "the cookie " + t.Cookie.Name + "=" + t.Cookie.Value
-	}
-	return t.Header.Name + ": " + t.Header.Value
 }

@@ -46,8 +46,11 @@ acceptable, when an unacceptable one is caught, and the smallest regression that
 				}
 			}
 			f, err := forecast.Of(p, replicas)
+			if err != nil && replicas == 0 {
+				err = fmt.Errorf("%w, by --replicas or --live", err)
+			}
 			if err != nil {
-				return fmt.Errorf("%w, by --replicas or --live", err)
+				return err
 			}
 			if err := see(&f, p, traffic); err != nil {
 				return err

@@ -352,6 +352,14 @@ type Testers struct {
 	Cookie *Cookie `json:"cookie,omitempty"`
 }
 
+// Mark is what their requests carry, for people.
+func (t Testers) Mark() string {
+	if t.Cookie != nil {
+		return "the cookie " + t.Cookie.Name + "=" + t.Cookie.Value
+	}
+	return t.Header.Name + ": " + t.Header.Value
+}
+
 // Sticky is how a client is known again.
 type Sticky struct {
 	// Cookie that the router sets, such as version.

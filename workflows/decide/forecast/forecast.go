@@ -102,7 +102,8 @@ type Unmeasured struct {
 }
 
 // Of is the forecast for a plan that [plan.Load] has read, and for a service of that many pods; 0 when
-// the number is not known. It is an error if a plan counts its batches in pods and the number is not known.
+// the number is not known. It is an error if a plan counts its batches in pods and the number is not known, or if
+// two of a canary's steps are the same with so many pods.
 func Of(p plan.Plan, replicas int) (Forecast, error) {
 	s := &script{plan: p, replicas: replicas}
 	switch st := p.Spec.Strategy; {
@@ -112,7 +113,14 @@ func Of(p plan.Plan, replicas int) (Forecast, error) {
 		}
 		s.rolling(*st.Rolling)
 	case st.Canary != nil:
-		s.canary(*st.Canary)
+		c := *st.Canary
+		if p.Spec.Traffic.Replicas != nil && replicas > 0 {
+			var err error
+			if c.Steps, err = byPods(c.Steps, replicas); err != nil {
+				return Forecast{}, err
+			}
+		}
+		s.canary(c)
 	case st.BlueGreen != nil:
 		s.blueGreen(*st.BlueGreen)
 	}

@@ -91,6 +91,38 @@ func TestACanarySaysWhatEachStepDoesAndHowItIsUndone(t *testing.T) {
 	}, brief(of(t, canary, 3).Steps)))
 }
 
+func TestACanarySaysWhenTestersReachIt(t *testing.T) {
+	const remove = "remove the candidate"
+	const open, back = "close the preview route, " + remove, "send all requests back to stable, close the preview route, " + remove
+	for mark, testers := range map[string]string{
+		"X-Beta: yes":         `{header: {name: X-Beta, value: "yes"}}`,
+		"the cookie beta=yes": `{cookie: {name: beta, value: "yes"}}`,
+	} {
+		f := of(t, strings.Replace(canary, "      steps:", "      testers: "+testers+"\n      steps:", 1), 3)
+		require.Empty(t, cmp.Diff([]string{
+			"open the preview route: " + mark + "; " + open,
+			"shift 5 %, watch and judge; " + back,
+			"shift 50 %, watch and judge; " + back,
+			"ask ann, bob; " + back,
+			"send everybody to the candidate; point the Service back, " + back,
+			"close the preview route; point the Service back, send all requests back to stable, " + remove,
+			"bake, with stable kept warm; point the Service back, send all requests back to stable, " + remove,
+		}, brief(f.Steps)[2:9]))
+	}
+}
+
+func TestACanaryByPodsSaysTheWeightsThatItsPodsMake(t *testing.T) {
+	text := strings.NewReplacer("gatewayAPI: {route: checkout}", "replicas: {}", "preset: traefik", "preset: app").Replace(canary)
+	for replicas, want := range map[int][]int{0: {5, 50}, 19: {5, 50}, 10: {9, 50}} {
+		f := of(t, text, replicas)
+		require.Equal(t, want, []int{f.Steps[2].Share, f.Steps[3].Share}, "%d pods", replicas)
+	}
+	p, err := plan.Load(strings.NewReader(text))
+	require.NoError(t, err)
+	_, err = forecast.Of(p, 3)
+	require.ErrorContains(t, err, "step 1 asks for 5 %, which is less than one pod beside 3; 3 pods of stable make the weights 25 %, 40 %, 50 %")
+}
+
 func TestACanarySaysWhatItCopies(t *testing.T) {
 	const remove, back = "remove the candidate", "send all requests back to stable, remove the candidate"
 	f := of(t, strings.Replace(canary, "      steps:", "      mirror: {percent: 20, hold: 10m}\n      steps:", 1), 3)
@@ -116,8 +148,8 @@ func TestABlueGreenReleaseSaysWhatItTestsBeforeTheSwitch(t *testing.T) {
 		"open the preview route: X-Preview: green; close the preview route, " + remove,
 		"check health; close the preview route, " + remove,
 		"send 20 requests/s to the candidate; close the preview route, " + remove,
-		"ask anybody; close the preview route, " + remove,
 		"measure stable, to compare with later; close the preview route, " + remove,
+		"ask anybody; close the preview route, " + remove,
 		"close the preview route; " + remove,
 		"send everybody to the candidate; point the Service back, " + back,
 		"bake, with stable kept warm; point the Service back, " + back,

@@ -15,6 +15,9 @@ import (
 func (s *script) canary(c plan.Canary) {
 	s.preflight()
 	s.deploy(c.ReadyWithin)
+	if c.Testers != nil {
+		s.openPreview(c.Testers.Mark())
+	}
 	s.checks(c.Checks)
 	s.mirror(c.Mirror)
 	for _, step := range c.Steps {
@@ -23,7 +26,27 @@ func (s *script) canary(c plan.Canary) {
 		s.gate(step.Gate)
 	}
 	s.promote()
+	if c.Testers != nil {
+		s.closePreview()
+	}
 	s.finish(c.Bake)
+}
+
+// byPods are the steps at the weights that whole pods make, where pods are what shares the requests out.
+func byPods(steps []plan.Step, replicas int) ([]plan.Step, error) {
+	var weights []int
+	for _, step := range steps {
+		weights = append(weights, step.Weight)
+	}
+	pods, err := decide.Split(weights, replicas)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(steps)
+	for i, n := range pods {
+		out[i].Weight = decide.Ratio(n, replicas)
+	}
+	return out, nil
 }
 
 // mirror sends the candidate copies, and watches it by them. Afterwards nothing is copied any more.
@@ -48,11 +71,10 @@ func (s *script) blueGreen(b plan.BlueGreen) {
 	if b.Preview != nil {
 		s.preview(*b.Preview)
 	}
-	s.gate(b.Gate)
 	s.measure()
+	s.gate(b.Gate)
 	if b.Preview != nil && b.Preview.Header != nil {
-		s.undo = s.undo[1:]
-		s.add(Step{What: "close the preview route"})
+		s.closePreview()
 	}
 	s.promote()
 	s.finish(b.Bake)
@@ -61,13 +83,24 @@ func (s *script) blueGreen(b plan.BlueGreen) {
 // preview tests the candidate while everybody reaches stable.
 func (s *script) preview(p plan.Preview) {
 	if p.Header != nil {
-		s.push("close the preview route")
-		s.add(Step{What: fmt.Sprintf("open the preview route: %s: %s", p.Header.Name, p.Header.Value)})
+		s.openPreview(plan.Testers{Header: p.Header}.Mark())
 	}
 	s.checks(p.Checks)
 	if l := p.Load; l != nil {
 		s.add(Step{What: fmt.Sprintf("send %d requests/s to the candidate", l.Rate), Takes: l.For})
 	}
+}
+
+const closePreview = "close the preview route"
+
+func (s *script) openPreview(mark string) {
+	s.push(closePreview)
+	s.add(Step{What: "open the preview route: " + mark})
+}
+
+func (s *script) closePreview() {
+	s.undo = slices.DeleteFunc(s.undo, func(u string) bool { return u == closePreview })
+	s.add(Step{What: closePreview})
 }
 
 // measure waits for what stable did before the switch. It is counted from the beginning, beside all other
