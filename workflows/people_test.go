@@ -220,6 +220,39 @@ func TestPromoteSkipsTheRemainingSteps(t *testing.T) {
 	}
 }
 
+func TestAtTheEndOfPatienceAStepDoesWhatThePlanSays(t *testing.T) {
+	unproven := func(r *release) { r.in.Plan.Spec.Analysis.MinRequests = 10_000_000 }
+	blind := func(r *release) { r.world.Fail(world.Measure, 0, errors.New("no route to Prometheus")) }
+	for name, tt := range map[string]struct {
+		says string
+		is   func(*release)
+		undo string // why it is undone; empty: it is promoted
+	}{
+		"ask, unproven":      {plan.AfterPatienceAsk, unproven, "nobody answered within 1h: step 1 is unproven (candidate answered "},
+		"ask, blind":         {plan.AfterPatienceAsk, blind, "nobody answered within 1h: step 1 could not be measured"},
+		"promote, unproven":  {plan.AfterPatiencePromote, unproven, ""},
+		"promote, blind":     {plan.AfterPatiencePromote, blind, "nobody answered within 1h: step 1 could not be measured"},
+		"rollback, unproven": {plan.AfterPatienceRollback, unproven, "step 1 at 10 % had no verdict in time: candidate answered "},
+		"rollback, blind":    {plan.AfterPatienceRollback, blind, "step 1 at 10 % had no verdict in time: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t, twoSteps())
+			r.in.Plan.Spec.Analysis.AfterPatience = tt.says
+			tt.is(r)
+			r.run()
+			if tt.undo != "" {
+				r.undone(tt.undo)
+				require.NotContains(t, strings.Join(r.world.Timeline(), "\n"), "weight 50 %")
+				return
+			}
+			r.promoted()
+			for _, what := range []string{"step 1", "step 2", "the bake"} {
+				require.Equal(t, 1, r.said("WARNING: "+what+" goes on unproven, as the plan says: candidate answered "), r.story())
+			}
+		})
+	}
+}
+
 func TestWhatCannotBeMeasuredAsksPeople(t *testing.T) {
 	blind := map[string]func(*world.World){
 		"the source does not answer": func(w *world.World) { w.Fail(world.Measure, 0, errors.New("no route to Prometheus")) },

@@ -15,7 +15,7 @@ import (
 )
 
 // tries is how often an abort is measured.
-const tries = 20
+const tries = 30
 
 // aborts measures from the start of the abort command to the end of the last request that the candidate
 // answered, with a new connection for every request and half of them on the candidate.
@@ -36,8 +36,8 @@ func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}
 	slices.Sort(took)
 	return []Figure{
-		{"abort to the candidate's last answer, slowest of 20", took[tries-1], 1, "s"},
-		{"the same, median", took[tries/2], 1, "s"},
+		{"abort of a canary to the candidate's last answer, slowest of 30", took[tries-1], .6, "s"},
+		{"the same, median", took[tries/2], .3, "s"},
 		{"failed requests in all of them", float64(failed), 0, "requests"},
 	}, nil
 }

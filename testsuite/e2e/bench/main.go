@@ -40,7 +40,7 @@ func main() {
 	flag.StringVar(&repository, "repository", ".", "root of Slipway's source")
 	flag.StringVar(&dir, "dir", ".sandbox", "directory for all state and for the report")
 	flag.BoolVar(&m.releases, "releases", false, "measure what users see of every strategy and way back instead: up to 50 minutes")
-	flag.StringVar(&m.way, "way", "", "with -releases: only what is called like this, such as rolling, there and back, or first answer")
+	flag.StringVar(&m.way, "way", "", "with -releases: only what is called like this, such as rolling, abort, there and back, or first answer")
 	flag.BoolVar(&m.storm, "storm", false, "measure a storm of webhooks and of clicks instead: 3 minutes")
 	flag.BoolVar(&m.clicks, "clicks", false, "measure a hundred approvals in Slack instead: 8 minutes")
 	flag.BoolVar(&m.analysis, "analysis", false, "measure the judge on real requests instead: 10 minutes")
@@ -84,7 +84,7 @@ func (m measures) some() []func(context.Context, *stage.Stage) ([]Figure, error)
 	for _, one := range []struct {
 		name    string
 		measure func(context.Context, *stage.Stage) ([]Figure, error)
-	}{{"there and back", switches}, {"first answer", starts}} {
+	}{{"abort", aborts}, {"there and back", switches}, {"first answer", starts}} {
 		if strings.Contains(one.name, m.way) {
 			out = append(out, one.measure)
 		}

@@ -96,6 +96,7 @@ func ways(ctx context.Context, s *stage.Stage, named string) ([]Figure, error) {
 			}
 		}
 		shop.Close()
+		fmt.Printf("%s: never below %.0f requests/s\n", w.name, total.rate)
 		slowest = min(slowest, total.rate)
 		out = append(out, Figure{w.name + ", failed requests in 5 runs", float64(total.failed), 0, "requests"})
 		if w.back == nil {
@@ -140,7 +141,7 @@ func (t *tally) run(ctx context.Context, shop *stage.Shop, w way, n int) error {
 		return err
 	}
 	if w.back == nil {
-		t.pods += made - candidates
+		t.pods += max(0, made-candidates)
 	}
 	if w.home == nil {
 		return nil
