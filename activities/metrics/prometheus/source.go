@@ -68,6 +68,9 @@ func (s *Source) Read(ctx context.Context, in activities.ReadIn) (activities.Rea
 	if p.pod != "" {
 		warmUp = in.Analysis.WarmUp.D()
 	}
+	if now.Before(in.After) { // this clock has jumped back, or another worker's was ahead
+		return activities.Reading{Next: now.Add(in.Analysis.Interval.D())}, nil
+	}
 	c := collection{interval: in.Analysis.Interval.D(), warmUp: warmUp, preset: p, now: now, after: in.After}
 	if late := now.Add(-stretch); c.after.Before(late) {
 		c.after = late.Truncate(c.interval)

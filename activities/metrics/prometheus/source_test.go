@@ -480,3 +480,27 @@ func TestCheckWantsAStableThatWasSeen(t *testing.T) {
 	_, err = source.Check(context.Background(), analysis(plan.PresetTraefik), route())
 	require.False(t, fault.Final(err), "a server that is away is asked again")
 }
+
+func TestAClockThatJumpsCountsNothingTwiceAndInventsNothing(t *testing.T) {
+	s := serve(t)
+	s.has = []series{counter(stable, "200", every(5, -60, 25, 50)), counter(green, "200", every(5, -60, 25, 10))}
+	sum := func(r activities.Reading) (out decide.Counts) {
+		for _, tick := range r.Ticks {
+			out = out.Add(tick.Stable)
+		}
+		return out
+	}
+	require.Equal(t, requests(100, 0), sum(s.read(t, plan.PresetTraefik, 15, 0)))
+
+	ahead := s.read(t, plan.PresetTraefik, 130, 10)
+	require.Equal(t, began.Add(130*time.Second), ahead.Ticks[len(ahead.Ticks)-1].End)
+	require.Equal(t, requests(150, 0), sum(ahead), "what is stored until second 25, and nothing for the time after it")
+
+	s.has = []series{counter(stable, "200", every(5, -60, 60, 50)), counter(green, "200", every(5, -60, 60, 10))}
+	back := s.read(t, plan.PresetTraefik, 45, 130)
+	require.Empty(t, back.Ticks, "every second is judged once")
+	require.True(t, back.Next.After(began.Add(45*time.Second)))
+
+	s.has = []series{counter(stable, "200", every(5, -60, 180, 50)), counter(green, "200", every(5, -60, 180, 10))}
+	require.Equal(t, requests(100, 0), sum(s.read(t, plan.PresetTraefik, 145, 130)))
+}
