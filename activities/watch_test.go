@@ -150,6 +150,32 @@ func TestAWatchGoesOnWhereADeadWorkerWas(t *testing.T) {
 	require.Equal(t, 10*time.Minute, first.world.Elapsed(), "the hold did not begin again")
 }
 
+func TestStableIsMeasuredAtAWeightOfZeroUntilThereIsEnough(t *testing.T) {
+	for name, tt := range map[string]struct {
+		world    func(*world.World)
+		requests float64
+		ends     time.Duration
+	}{
+		"at the end of the window":    {func(*world.World) {}, 50 * 10 * 60, 10 * time.Minute},
+		"no request: to the deadline": {func(w *world.World) { w.QuietFrom = time.Second }, 0, 20 * time.Minute},
+		"no answer: to the deadline":  {func(w *world.World) { w.Fail(world.Measure, 0, errors.New("away")) }, 0, 20 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			tt.world(b.world)
+			in := watchIn()
+			in.Weight = 0
+			value, err := b.env.ExecuteActivity(b.watch.MeasureStable, in)
+			require.NoError(t, err)
+			var got activities.Watched
+			require.NoError(t, value.Get(&got))
+			require.Equal(t, decide.Unknown, got.Verdict.Outcome, "nothing is judged")
+			require.InDelta(t, tt.requests, got.Stable.Requests, 1)
+			require.Equal(t, tt.ends, b.world.Elapsed())
+		})
+	}
+}
+
 func TestAWatchThatWasTakenOverIsOneWatchInTheRecord(t *testing.T) {
 	b, dir := newBench(), t.TempDir()
 	b.half(t)

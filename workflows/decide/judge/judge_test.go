@@ -161,6 +161,14 @@ func TestWhatIsSeenBecomesAVerdictWithItsReason(t *testing.T) {
 	}
 }
 
+func TestAtTheEndsOfTheWeightNoShareIsWrong(t *testing.T) {
+	for weight, want := range map[int]Kind{0: Advance, 10: Share, 100: Advance} {
+		c := begin(limits(), known())
+		c.s = Begin(&c.p, State{}, weight, began())
+		require.Equal(t, want, c.add(30, served(900, 1, 9), served(900, 1, 9)).Kind, "weight %d: testers come at any", weight)
+	}
+}
+
 func TestBadInputIsHeldAndNeverJudged(t *testing.T) {
 	good, candidate := served(900, 1, 9), served(100, 0, 1)
 	tests := map[string]struct {
