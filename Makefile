@@ -91,8 +91,8 @@ mutants:
 
 ## lint: the linters, and that workflow code is deterministic
 lint: bin/golangci-lint
-	set -e; for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
-	set -e; for module in $(SERVERS); do (cd $$module && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml \
+	set -e; for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-serial-runners --config $(CURDIR)/.golangci.yml ./...); done
+	set -e; for module in $(SERVERS); do (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-serial-runners --config $(CURDIR)/.golangci.yml \
 		--enable-only=depguard,funlen,godot,misspell ./...); done
 	bin/workflowcheck ./workflows/...
 
