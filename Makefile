@@ -43,7 +43,8 @@ unit:
 # Each fuzz target as package:name. FUZZ_SLOW, the whole server, has so many packages to prepare that it takes minutes:
 # what it reads is read by small packages, whose targets are among the others.
 FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./starter/server/match:FuzzTrigger \
-	./starter/server/access:FuzzVerify ./starter/server/access:FuzzClaims ./starter/server/api/body:FuzzRead \
+	./starter/server/access:FuzzVerify ./starter/server/access:FuzzSigned ./starter/server/access:FuzzClaims \
+	./starter/server/api/body:FuzzRead \
 	./starter/server/slack/payload:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack/payload:FuzzAPayloadIsReadOrRefused \
 	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
 	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked \
