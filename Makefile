@@ -47,6 +47,7 @@ FUZZ = ./starter/server/sender:FuzzVerify ./starter/server/sender:FuzzRead ./sta
 	./starter/server/access:FuzzVerify ./starter/server/access:FuzzSigned ./starter/server/access:FuzzClaims \
 	./starter/server/api/body:FuzzRead \
 	./starter/server/slack/payload:FuzzOnlyTheSignedBodyIsBelieved ./starter/server/slack/payload:FuzzAPayloadIsReadOrRefused \
+	./starter/server/slack/payload:FuzzACommandIsReadOrRefused \
 	./workflows/statement:FuzzVerifyBelievesNothingThatWasNotSigned ./workflows/statement:FuzzKeysAreReadOrRefused \
 	./workflows/decide/judge:FuzzState ./workflows/plan/query:FuzzQueriesThatAreAcceptedCanBeAsked \
 	./workflows/plan/rule:FuzzConditionsThatAreAcceptedAreAnswered
