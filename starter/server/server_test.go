@@ -165,7 +165,7 @@ func (h *house) ask(method, path, body string, header ...string) (int, string) {
 	req, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body))
 	require.NoError(h.t, err)
 	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+		req.Header.Add(header[i], header[i+1])
 	}
 	resp, err := cmp.Or(h.client, http.DefaultClient).Do(req)
 	require.NoError(h.t, err)

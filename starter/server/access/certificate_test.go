@@ -43,31 +43,39 @@ func TestACertificateSaysWhoAPersonIs(t *testing.T) {
 	}
 }
 
-func TestACertificateThatNamesNobodyIsRefused(t *testing.T) {
-	for name, c := range map[string]*tls.ConnectionState{
-		"no name":                    shown(t, "", nil, nil),
-		"two e-mail addresses":       shown(t, "ann", []string{"ann@acme.example", "bob@acme.example"}, nil),
-		"two SPIFFE IDs":             shown(t, "ann", nil, []string{"spiffe://acme.example/a", "spiffe://acme.example/b"}),
-		"another URI":                shown(t, "ann", nil, []string{"https://acme.example/ann"}),
-		"a URI that is like a token": shown(t, "ann", nil, []string{"token:ci"}),
-		"a group's name":             shown(t, "@team-checkout", nil, nil),
-		"a token's name":             shown(t, "token:ci", nil, nil),
-		"a SPIFFE ID as its name":    shown(t, "spiffe://acme.example/robot", nil, nil),
-		"a name with a blank":        shown(t, "Ann Smith", nil, nil),
-	} {
+func TestACertificateThatNamesNobodyOrIsNotOfNowIsRefused(t *testing.T) {
+	const nameless, late = "the certificate names nobody", "has expired, or is not valid yet"
+	tests := map[string]struct {
+		c    *tls.ConnectionState
+		at   time.Duration
+		want string
+	}{
+		"no name":                    {shown(t, "", nil, nil), 0, nameless},
+		"an empty e-mail address":    {shown(t, "ann", []string{""}, nil), 0, nameless},
+		"two e-mail addresses":       {shown(t, "ann", []string{"ann@acme.example", "bob@acme.example"}, nil), 0, "several names of one kind"},
+		"two SPIFFE IDs":             {shown(t, "ann", nil, []string{"spiffe://acme.example/a", "spiffe://acme.example/b"}), 0, "several names of one kind"},
+		"another URI":                {shown(t, "ann", nil, []string{"https://acme.example/ann"}), 0, "no SPIFFE ID"},
+		"a URI that is like a token": {shown(t, "ann", nil, []string{"token:ci"}), 0, "no SPIFFE ID"},
+		"a SPIFFE ID with a query":   {shown(t, "ann", nil, []string{"spiffe://acme.example/a?b"}), 0, "no SPIFFE ID"},
+		"a group's name":             {shown(t, "@team-checkout", nil, nil), 0, nameless},
+		"a group as its address":     {shown(t, "ann", []string{"@team-checkout"}, nil), 0, nameless},
+		"a token's name":             {shown(t, "token:ci", nil, nil), 0, nameless},
+		"a SPIFFE ID as its name":    {shown(t, "spiffe://acme.example/robot", nil, nil), 0, nameless},
+		"a name with a blank":        {shown(t, "Ann Smith", nil, nil), 0, nameless},
+		"an end that is over":        {shown(t, "ann", nil, nil), time.Hour + time.Second, late},
+		"a beginning to come":        {shown(t, "ann", nil, nil), -time.Hour - time.Second, late},
+	}
+	require.GreaterOrEqual(t, len(tests), 10)
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, ok, err := access.OfCertificate(c, now)
+			got, ok, err := access.OfCertificate(tt.c, now.Add(tt.at))
 			var answer *sender.Answer
 			require.ErrorAs(t, err, &answer)
 			require.Equal(t, 401, answer.Status)
+			require.Contains(t, answer.Text, tt.want)
 			require.False(t, ok)
 			require.Empty(t, cmp.Diff(access.Person{}, got))
 		})
-	}
-	for _, at := range []time.Time{now.Add(2 * time.Hour), now.Add(-2 * time.Hour)} {
-		_, ok, err := access.OfCertificate(shown(t, "ann", nil, nil), at)
-		require.ErrorContains(t, err, "has expired, or is not valid yet")
-		require.False(t, ok)
 	}
 }
 

@@ -31,7 +31,7 @@ var now = time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
 // court is an issuer that is trusted, and what judges its tokens.
 type court struct {
 	*fakeissuer.Issuer
-	t    *testing.T
+	t    testing.TB
 	url  string
 	jobs *access.Jobs
 }
@@ -60,7 +60,7 @@ func (c *court) github(changes map[string]any) map[string]any {
 	return claims
 }
 
-func (c *court) sign(t *testing.T, claims map[string]any) string {
+func (c *court) sign(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	token, err := c.Sign(claims)
 	require.NoError(t, err)
@@ -124,15 +124,24 @@ func claiming(changes map[string]any) forgery {
 	return func(c *court) string { return c.sign(c.t, c.github(changes)) }
 }
 
+// respelled is a good token of which one part is written otherwise.
+func respelled(part int, change func(string) string) forgery {
+	return func(c *court) string {
+		parts := strings.Split(c.sign(c.t, c.github(nil)), ".")
+		parts[part] = change(parts[part])
+		return strings.Join(parts, ".")
+	}
+}
+
 // publicPEM is the key that everybody knows, as a secret for HS256.
-func publicPEM(t *testing.T, k *rsa.PrivateKey) []byte {
+func publicPEM(t testing.TB, k *rsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(k.Public())
 	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-func unsigned(t *testing.T, header string, claims map[string]any) string {
+func unsigned(t testing.TB, header string, claims map[string]any) string {
 	t.Helper()
 	text, err := json.Marshal(claims)
 	require.NoError(t, err)
@@ -177,6 +186,12 @@ func forgeries() map[string]forgery {
 			other := strings.Split(unsigned(c.t, "{}", c.github(map[string]any{"repository": "evil/shop"})), ".")
 			return parts[0] + "." + other[1] + "." + parts[2]
 		},
+		"a blank in its header":      respelled(0, func(part string) string { return part[:4] + " " + part[4:] }),
+		"a line's end in its claims": respelled(1, func(part string) string { return part[:4] + "\n" + part[4:] }),
+		"loose bits in its signature": respelled(2, func(part string) string {
+			const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+			return part[:len(part)-1] + string(digits[strings.IndexByte(digits, part[len(part)-1])+1])
+		}),
 		"another issuer":          claiming(map[string]any{"iss": "https://evil.example"}),
 		"an issuer with a slash":  func(c *court) string { return c.sign(c.t, c.github(map[string]any{"iss": c.url + "/"})) },
 		"no issuer":               claiming(map[string]any{"iss": nil}),
@@ -270,19 +285,4 @@ func TestAnIssuerThatIsAwayRefusesNobodyForGood(t *testing.T) {
 func TestTokensOfJobsNeedAnAudience(t *testing.T) {
 	_, err := access.NewJobs(access.JobsConfig{Issuers: map[string]string{"githubToken": access.IssuerGitHub}})
 	require.ErrorContains(t, err, "need an audience of this server's own")
-}
-
-// FuzzVerify finds a token that is taken without a key.
-func FuzzVerify(f *testing.F) {
-	jobs, err := access.NewJobs(access.JobsConfig{Audience: audience, Issuers: map[string]string{"githubToken": "http://127.0.0.1:1"}, Now: func() time.Time { return now }})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add("e30.e30.e30")
-	f.Add(`{"payload":"","protected":"","signature":""}..`)
-	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := jobs.Verify(t.Context(), token); err == nil {
-			t.Errorf("taken: %q", token)
-		}
-	})
 }

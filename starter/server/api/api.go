@@ -87,12 +87,13 @@ func (a *API) Routes() []Route {
 		},
 		{
 			Method: http.MethodPost, Path: "/api/v1/releases", Name: "startRelease", Right: access.Start,
-			Summary: "Starts a release by the plan of a service. Requests with one Idempotency-Key start one.",
-			In:      func() any { return &body.StartRequest{} }, Out: intake.Receipt{}, Status: http.StatusAccepted, Serve: a.start,
+			Summary:    "Starts a release by the plan of a service. Requests with one Idempotency-Key start one.",
+			Parameters: []Parameter{keyParameter()},
+			In:         func() any { return &body.StartRequest{} }, Out: intake.Receipt{}, Status: http.StatusAccepted, Serve: a.start,
 		},
 		{
-			Method: http.MethodGet, Path: servicePath, Name: "listReleases", Summary: "Lists the releases of a service that have begun, newest first; at most limit, 1 to 1000, default 20.",
-			Right: access.Read, Out: []client.Past{}, Status: http.StatusOK, Serve: a.list,
+			Method: http.MethodGet, Path: servicePath, Name: "listReleases", Summary: "Lists the releases of a service that have begun, newest first.",
+			Right: access.Read, Parameters: []Parameter{limitParameter()}, Out: []client.Past{}, Status: http.StatusOK, Serve: a.list,
 		},
 		{
 			Method: http.MethodGet, Path: releasePath, Name: "getRelease", Summary: "Tells how a release is: on its way in, waiting in its lane, running, or ended.",
@@ -114,7 +115,7 @@ func (a *API) Routes() []Route {
 // telling is the route of a command.
 func (a *API) telling(name string, right access.Right, summary string) Route {
 	return Route{
-		Method: http.MethodPost, Path: releasePath + "/" + name, Name: name + "Release", Summary: summary, Right: right,
+		Method: http.MethodPost, Path: releasePath + "/" + name, Name: name + "Release", Summary: summary, Right: right, Parameters: []Parameter{keyParameter()},
 		In: func() any { return &body.CommandRequest{} }, Out: Release{}, Status: http.StatusOK,
 		Serve: func(_ http.ResponseWriter, c *Call) (any, error) { return a.tell(c, name) },
 	}

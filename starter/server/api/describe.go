@@ -3,6 +3,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -36,12 +37,13 @@ type Operation struct {
 	Responses   map[string]Body       `json:"responses"`
 }
 
-// Parameter of a path.
+// Parameter of a path, a query or a header.
 type Parameter struct {
-	Name     string             `json:"name"`
-	In       string             `json:"in"`
-	Required bool               `json:"required"`
-	Schema   *jsonschema.Schema `json:"schema"`
+	Name        string `json:"name"`
+	In          string `json:"in"`
+	Description string `json:"description,omitempty"`
+	Required    bool   `json:"required"`
+	Schema      Schema `json:"schema"`
 }
 
 // Body of a request or an answer, by its content type.
@@ -52,6 +54,23 @@ type Body struct {
 
 // Schema is a JSON Schema.
 type Schema = *jsonschema.Schema
+
+// limitParameter is how many releases are listed.
+func limitParameter() Parameter {
+	return Parameter{
+		Name: "limit", In: "query", Description: "How many are listed at most.",
+		Schema: &jsonschema.Schema{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(maxLimit)), Default: defaultLimit},
+	}
+}
+
+// keyParameter is the header that makes several requests one.
+func keyParameter() Parameter {
+	longest := uint64(maxKey)
+	return Parameter{
+		Name: "Idempotency-Key", In: "header", Description: "Requests of one caller with the same key count once; one without a key is one of its own.",
+		Schema: &jsonschema.Schema{Type: "string", MaxLength: &longest},
+	}
+}
 
 // Components are the shared schemas and how callers prove themselves.
 type Components struct {
@@ -98,6 +117,7 @@ func (d *Document) operation(r Route) Operation {
 	for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(r.Path, -1) {
 		o.Parameters = append(o.Parameters, Parameter{Name: name[1], In: "path", Required: true, Schema: &jsonschema.Schema{Type: "string"}})
 	}
+	o.Parameters = append(o.Parameters, r.Parameters...)
 	if r.In != nil {
 		body := d.body("application/json", r.In())
 		o.RequestBody = &body

@@ -105,12 +105,18 @@ func (a *API) startByJob(c *Call, in *body.StartRequest) (any, error) {
 	return a.Desk.Job(c.Context(), p, e)
 }
 
+// How many releases are listed.
+const (
+	defaultLimit = 20
+	maxLimit     = 1000
+)
+
 func (a *API) list(_ http.ResponseWriter, c *Call) (any, error) {
-	limit := 20
+	limit := defaultLimit
 	if text := c.URL.Query().Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			return nil, fail(http.StatusBadRequest, "limit %q: write a number from 1 to 1000", text)
+		if err != nil || n < 1 || n > maxLimit {
+			return nil, fail(http.StatusBadRequest, "limit %q: write a number from 1 to %d", text, maxLimit)
 		}
 		limit = n
 	}

@@ -30,6 +30,8 @@ type Route struct {
 	Name, Summary string
 	// Right that the caller needs for the service in the path; empty: anybody may call it.
 	Right access.Right
+	// Parameters beside those of the path.
+	Parameters []Parameter
 	// In is a pointer to the body that is read, Out a value of what is answered; nil: none.
 	In  func() any
 	Out any

@@ -100,6 +100,9 @@ func TestQuaysPushes(t *testing.T) {
 
 const told = `{"repository": "ignored", "branch": "main", "commit": "` + commit + `", "image": "registry.example/shop:v2", "by": "ada"}`
 
+const structured = `{"specversion": "1.0", "id": "A234", "source": "//ci.example/shop", "type": "com.example.built", "time": "2030-01-01T08:59:00Z",
+	"datacontenttype": "application/json", "data": ` + told + `}`
+
 func TestCloudEvents(t *testing.T) {
 	want := []sender.Event{{
 		Sender: "cloudevents", Event: "com.example.built", Repository: "//ci.example/shop", Branch: "main", Workflows: []string{""},
@@ -109,8 +112,7 @@ func TestCloudEvents(t *testing.T) {
 		with:  func(s sender.Secrets) sender.Sender { return sender.CloudEvents{Secrets: s} },
 		proof: "Authorization", prove: func(d *sender.Delivery, secret string) { d.Header.Set("Authorization", "Bearer "+secret) },
 		header: map[string]string{"Content-Type": "application/cloudevents+json; charset=utf-8"},
-		body: `{"specversion": "1.0", "id": "A234", "source": "//ci.example/shop", "type": "com.example.built", "time": "2030-01-01T08:59:00Z",
-			"datacontenttype": "application/json", "data": ` + told + `}`,
+		body:   structured,
 		refused: map[string]refusal{
 			"another version":           {`"1.0"`, `"0.3"`, 400},
 			"no identity":               {`"A234"`, `""`, 400},

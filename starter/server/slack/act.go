@@ -15,6 +15,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"github.com/slipwayhq/slipway/starter/client"
+	"github.com/slipwayhq/slipway/starter/server/slack/payload"
 	"github.com/slipwayhq/slipway/starter/view"
 	"github.com/slipwayhq/slipway/workflows"
 )
@@ -51,7 +52,7 @@ func (a *App) outcome(ctx context.Context, c click) string {
 			return fmt.Sprintf("%s was not asked for: Slack did not show its form (%s). Click again, or: `slipway %s %s --reason …`", c.Command, err, c.Command, lane)
 		}
 		return ""
-	case c.Command == statusCommand:
+	case c.Command == payload.Status:
 		return a.tellStatus(ctx, c, lane)
 	}
 	return a.decide(ctx, c, lane)

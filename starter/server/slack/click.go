@@ -3,10 +3,7 @@
 package slack
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	slackapi "github.com/slack-go/slack"
 
@@ -58,27 +55,11 @@ func ours(c *payload.Click, err error) (*click, error) {
 	return &click{Click: *c, asks: byModal(c.Command) && !c.Form}, nil
 }
 
-const usage = "`/slipway status production/checkout`, `/slipway pause production/checkout`, or `/slipway abort production/checkout REASON`"
-
-// statusCommand asks, and tells a release nothing.
-const statusCommand = "status"
-
-// fromCommand reads "status|pause|abort ENVIRONMENT/NAME [REASON]".
+// fromCommand reads what is typed behind /slipway.
 func fromCommand(in slackapi.SlashCommand) (*click, error) {
-	verb, rest, _ := strings.Cut(strings.TrimSpace(in.Text), " ")
-	lane, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	if !slices.Contains([]string{statusCommand, workflows.Pause, workflows.Abort}, verb) {
-		return nil, errors.New("write " + usage)
+	c, err := payload.Typed(in)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := client.ParseLane(lane); err != nil {
-		return nil, fmt.Errorf("%w; write %s", err, usage)
-	}
-	reason = strings.TrimSpace(reason)
-	if verb == workflows.Abort && reason == "" {
-		return nil, errors.New("an abort needs a reason: `/slipway abort " + lane + " REASON`")
-	}
-	return &click{answerTo: in.ResponseURL, Click: payload.Click{
-		Team: in.TeamID, User: in.UserID, Channel: in.ChannelID, Command: verb, Target: payload.Target{Lane: lane}, Reason: reason,
-		ID: payload.Once(in.TeamID, in.UserID, in.Text, in.TriggerID),
-	}}, nil
+	return &click{Click: *c, answerTo: in.ResponseURL}, nil
 }

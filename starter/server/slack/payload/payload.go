@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	slackapi "github.com/slack-go/slack"
@@ -47,10 +46,17 @@ func ParseTarget(text string) (Target, error) {
 	if len(text) > maxTarget || len(p) != 6 || p[1] == "" || p[2] == "" {
 		return Target{}, errors.New("the button is not one of this version; look at the newest message of the release")
 	}
-	if environment, name, ok := strings.Cut(p[0], "/"); !ok || !plan.IsLabel(environment) || !plan.IsLabel(name) {
-		return Target{}, fmt.Errorf("%q is not a service: write it as environment/name, such as production/checkout", p[0])
+	if err := checkLane(p[0]); err != nil {
+		return Target{}, err
 	}
 	return Target{p[0], p[1], p[2], p[3], p[4], p[5]}, nil
+}
+
+func checkLane(text string) error {
+	if environment, name, ok := strings.Cut(text, "/"); !ok || !plan.IsLabel(environment) || !plan.IsLabel(name) {
+		return fmt.Errorf("%q is not a service: write it as environment/name, such as production/checkout", text)
+	}
+	return nil
 }
 
 // Click is what somebody has done in Slack.
@@ -123,16 +129,4 @@ func (c *Click) about(value, moment string) (*Click, error) {
 func Once(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return "slack-" + hex.EncodeToString(sum[:12])
-}
-
-// ParseForm reads the body of a slash command.
-func ParseForm(text []byte) (slackapi.SlashCommand, error) {
-	form, err := url.ParseQuery(string(text))
-	if err != nil {
-		return slackapi.SlashCommand{}, fmt.Errorf("read command: %w", err)
-	}
-	return slackapi.SlashCommand{
-		TeamID: form.Get("team_id"), ChannelID: form.Get("channel_id"), UserID: form.Get("user_id"), Command: form.Get("command"),
-		Text: form.Get("text"), ResponseURL: form.Get("response_url"), TriggerID: form.Get("trigger_id"),
-	}, nil
 }
