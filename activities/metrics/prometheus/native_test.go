@@ -59,7 +59,7 @@ func TestNativeHistogramsAreCountedAsClassicOnesAre(t *testing.T) {
 			got := s.read(t, plan.PresetTraefik, 15, 0).Ticks
 			require.Len(t, got, 1)
 			want := timed(requests(100, 0), 100, 80, 96)
-			var judged = got[0].Stable
+			judged := got[0].Stable
 			judged.Buckets = judged.Buckets[:2] // a native one has bounds above those that are judged
 			require.Empty(t, cmp.Diff(want, judged))
 		})

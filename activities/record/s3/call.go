@@ -42,7 +42,7 @@ func dial(host, bucket string, options *minio.Options) (calls, error) {
 	}
 	list := func(ctx context.Context, prefix string, deep bool) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
-			for o := range client.Client.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: deep}) {
+			for o := range client.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: deep}) {
 				if !yield(o.Key, o.Err) {
 					return
 				}

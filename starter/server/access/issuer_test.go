@@ -44,9 +44,21 @@ func FuzzSigned(f *testing.F) {
 	require.NoError(f, verify(f.Context(), []byte(good)))
 	f.Add([]byte(good))
 	for _, change := range [][2]string{
-		{"issuer.example", "issuer.example/"}, {`"https://slipway.example"`, `["https://slipway.example"]`}, {`"https://slipway.example"`, `["https://slipway.example","x"]`},
-		{"slipway", "other"}, {`"https://slipway.example"`, `""`}, {`"aud"`, `"x"`}, {`"exp":1893488700`, `"exp":1893488339`}, {`"exp":1893488700`, `"exp":1893492001`},
-		{`"exp":1893488700`, `"exp":1e300`}, {`"exp"`, `"x"`}, {"1893488100", "1893488461"}, {`"nbf"`, `"x"`}, {"1893488400", "1893488461"}, {"1893488400", "-1"}, {`"iat"`, `"x"`},
+		{"issuer.example", "issuer.example/"},
+		{`"https://slipway.example"`, `["https://slipway.example"]`},
+		{`"https://slipway.example"`, `["https://slipway.example","x"]`},
+		{"slipway", "other"},
+		{`"https://slipway.example"`, `""`},
+		{`"aud"`, `"x"`},
+		{`"exp":1893488700`, `"exp":1893488339`},
+		{`"exp":1893488700`, `"exp":1893492001`},
+		{`"exp":1893488700`, `"exp":1e300`},
+		{`"exp"`, `"x"`},
+		{"1893488100", "1893488461"},
+		{`"nbf"`, `"x"`},
+		{"1893488400", "1893488461"},
+		{"1893488400", "-1"},
+		{`"iat"`, `"x"`},
 		{"}", `,"exp":1}`},
 	} {
 		f.Add([]byte(strings.Replace(good, change[0], change[1], 1)))

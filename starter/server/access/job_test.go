@@ -60,10 +60,10 @@ func (c *court) github(changes map[string]any) map[string]any {
 	return claims
 }
 
-func (c *court) sign(t testing.TB, claims map[string]any) string {
-	t.Helper()
+func (c *court) sign(tb testing.TB, claims map[string]any) string {
+	tb.Helper()
 	token, err := c.Sign(claims)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return token
 }
 
@@ -134,17 +134,17 @@ func respelled(part int, change func(string) string) forgery {
 }
 
 // publicPEM is the key that everybody knows, as a secret for HS256.
-func publicPEM(t testing.TB, k *rsa.PrivateKey) []byte {
-	t.Helper()
+func publicPEM(tb testing.TB, k *rsa.PrivateKey) []byte {
+	tb.Helper()
 	der, err := x509.MarshalPKIXPublicKey(k.Public())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-func unsigned(t testing.TB, header string, claims map[string]any) string {
-	t.Helper()
+func unsigned(tb testing.TB, header string, claims map[string]any) string {
+	tb.Helper()
 	text, err := json.Marshal(claims)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString(text) + "."
 }
 
