@@ -44,6 +44,8 @@ type hub struct {
 
 func openHub(t *testing.T) *hub {
 	t.Helper()
+	world.Plant("a receiver's secret", secret)
+	world.Plant("the key of a signed webhook", base64.StdEncoding.EncodeToString([]byte(webhookKey)))
 	h := &hub{statuses: map[string][]map[string]any{}, ids: map[string]bool{}, stuck: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /repos/acme/shop/deployments", h.authorized(h.listDeployments))

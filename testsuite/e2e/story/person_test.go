@@ -45,7 +45,7 @@ func openCompany(t *testing.T, shop *stage.Shop, q stage.Quick) *company {
 		},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.server.Kill()) })
+	t.Cleanup(c.close)
 	return c
 }
 

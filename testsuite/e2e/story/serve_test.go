@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,6 +51,8 @@ type entry struct {
 	trigger string
 	// url that the webhook goes to; default the server's.
 	url string
+	// env is added to the server's environment.
+	env map[string]string
 }
 
 // receive opens one.
@@ -71,22 +74,27 @@ func receive(t *testing.T, shop *stage.Shop, q stage.Quick, e entry) *reception 
 		t.Cleanup(api.Close)
 		e.api = api.URL
 	}
+	environment := map[string]string{
+		"SLIPWAY_SENDERS": "github", "SLIPWAY_GITHUB_API": e.api, "SLIPWAY_GITHUB_HOOKS": "acme/shop/1000001", "SLIPWAY_MISSED_INTERVAL": "1s",
+		"SLIPWAY_APPROVAL_KEY": world.Key.Reveal(),
+	}
+	maps.Copy(environment, e.env)
 	r := &reception{t: t, shop: shop, github: e.github, token: made.Token}
 	r.server, err = world.StartServer(t.Context(), stage.ServerOptions{
 		Plans:   map[string]string{"shop.yaml": string(text) + "  triggers: [" + cmp.Or(e.trigger, pushTrigger) + "]\n"},
 		Secrets: map[string]string{"github": hookSecret, "api-tokens": made.File, "github-token": githubToken},
-		Env: map[string]string{
-			"SLIPWAY_SENDERS": "github", "SLIPWAY_GITHUB_API": e.api, "SLIPWAY_GITHUB_HOOKS": "acme/shop/1000001", "SLIPWAY_MISSED_INTERVAL": "1s",
-			"SLIPWAY_APPROVAL_KEY": world.Key.Reveal(),
-		},
+		Env:     environment,
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, metrics, err := r.ask(context.WithoutCancel(t.Context()), "GET", r.server.URL+"/metrics", "")
-		require.NoError(t, errors.Join(err, reveals("the server's metrics", []byte(metrics)), r.server.Kill()))
-	})
+	t.Cleanup(r.close)
 	r.hook = r.github.AddHook("acme/shop", cmp.Or(e.url, r.server.URL)+"/webhooks/github", hookSecret)
 	return r
+}
+
+// close ends the server after a last look at its metrics, in which no secret may be.
+func (r *reception) close() {
+	_, metrics, err := r.ask(context.WithoutCancel(r.t.Context()), "GET", r.server.URL+"/metrics", "")
+	require.NoError(r.t, errors.Join(err, reveals("the server's metrics", []byte(metrics)), r.server.Kill()))
 }
 
 // pushed is an image that CI has built of a commit, and the event that tells so.

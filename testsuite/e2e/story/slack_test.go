@@ -27,6 +27,15 @@ func openSlack(t *testing.T) *stage.Slack {
 	return w
 }
 
+// openWorkspace is one without a program of its own: a server has it as one of its parts.
+func openWorkspace(t *testing.T) *stage.Slack {
+	t.Helper()
+	w, err := world.OpenWorkspace()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	return w
+}
+
 // gate is a step with a question to a group.
 const gate = `{weight: 10, hold: 2s, gate: {approvers: ["@team-checkout"], fourEyes: true, within: 2m}}`
 
@@ -34,15 +43,19 @@ const gate = `{weight: 10, hold: 2s, gate: {approvers: ["@team-checkout"], fourE
 func (r *telling) shown(w *stage.Slack, text string) fakeslack.Message {
 	r.t.Helper()
 	var found fakeslack.Message
-	r.until("Slack shows "+text, func() bool {
-		all := w.Of(r.shop)
-		require.LessOrEqual(r.t, len(all), 1, "one message per release")
-		if len(all) == 1 {
-			found = all[0]
-		}
-		return len(all) == 1 && strings.Contains(found.Shown(), text)
-	})
+	r.until("Slack shows "+text, func() (ok bool) { found, ok = shows(r.t, w, r.shop, text); return ok })
 	return found
+}
+
+// shows looks whether the one message of a release of a shop shows a text now.
+func shows(t *testing.T, w *stage.Slack, shop *stage.Shop, text string) (fakeslack.Message, bool) {
+	t.Helper()
+	all := w.Of(shop)
+	require.LessOrEqual(t, len(all), 1, "one message per release")
+	if len(all) == 0 {
+		return fakeslack.Message{}, false
+	}
+	return all[0], strings.Contains(all[0].Shown(), text)
 }
 
 // awaits looks until there is no fault, for a minute at most.
@@ -67,6 +80,15 @@ func click(t *testing.T, w *stage.Slack, user string, d fakeslack.Delivery) stri
 	})
 	all := w.Whispers(user)
 	return all[len(all)-1].Text
+}
+
+// abort clicks it and fills in the form that opens, and waits for what its sender is told.
+func abort(t *testing.T, w *stage.Slack, user string, m fakeslack.Message, reason string) string {
+	t.Helper()
+	_, err := w.Click(user, m, "slipway_abort").Send(t.Context())
+	require.NoError(t, err)
+	told(t, "a form is open", func() bool { return len(w.Views()) == 1 })
+	return click(t, w, user, w.Submit(w.Views()[0], reason))
 }
 
 func TestAGateIsOpenedBySomebodyInSlackWhoMay(t *testing.T) {
@@ -110,10 +132,7 @@ func TestAnAbortBySlackTakesEverythingBack(t *testing.T) {
 	m := r.shown(w, "candidate ██░")
 	// Slack has a bad day: the release knows nothing of it.
 	w.Fail("chat.update", fakeslack.Fault{Down: true}, fakeslack.Fault{Lost: true})
-	_, err := w.Click("U0BOB", m, "slipway_abort").Send(t.Context())
-	require.NoError(t, err)
-	r.until("a form is open", func() bool { return len(w.Views()) == 1 })
-	require.Contains(t, click(t, w, "U0BOB", w.Submit(w.Views()[0], "too slow for me")), "is accepted")
+	require.Contains(t, abort(t, w, "U0BOB", m, "too slow for me"), "is accepted")
 	said, _ := r.end()
 	require.Equal(t, 2, said.Code, said.Err+said.Out)
 	require.Contains(t, said.Out, "aborted by bob: too slow for me")
