@@ -39,6 +39,7 @@ func TestAPushIsReleasedAndAnsweredInSlackAndGitHubHearsHowItEnded(t *testing.T)
 		"whoever pushed may not approve it, and a colleague's click promotes it": {
 			namespace: "pushed",
 			answer: func(t *testing.T, w *stage.Slack, m fakeslack.Message) string {
+				t.Helper()
 				require.Contains(t, click(t, w, "U0GRACE", w.Click("U0GRACE", m, "slipway_approve")), "github:grace has requested the release")
 				return click(t, w, "U0ANN", w.Click("U0ANN", m, "slipway_approve"))
 			},
@@ -48,6 +49,7 @@ func TestAPushIsReleasedAndAnsweredInSlackAndGitHubHearsHowItEnded(t *testing.T)
 		"an abort takes it back": {
 			namespace: "pushed-abort",
 			answer: func(t *testing.T, w *stage.Slack, m fakeslack.Message) string {
+				t.Helper()
 				return abort(t, w, "U0BOB", m, "not today")
 			},
 			phase: "undone", by: "abort by bob (slack): not today", shares: []int{10, 0},
