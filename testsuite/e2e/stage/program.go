@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -98,15 +99,24 @@ func (w *Program) awaitReady(ctx context.Context) error {
 	defer cancel()
 	err := Await(ctx, func(ctx context.Context) error {
 		if !w.Alive() {
-			return fmt.Errorf("it has ended; see %s", w.Log)
+			return errors.New("it has ended")
 		}
 		_, err := get(ctx, w.URL+"/readyz")
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("wait for %s: %w (its log: %s)", w.name, err, w.Log)
+		return fmt.Errorf("wait for %s: %w; its log %s ends with: %s", w.name, err, w.Log, w.lastWords())
 	}
 	return nil
+}
+
+// lastWords are the end of its log.
+func (w *Program) lastWords() []byte {
+	text, err := os.ReadFile(w.Log)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return text[max(0, len(text)-1000):]
 }
 
 // Alive reports whether the process runs.
@@ -191,12 +201,17 @@ func answer(req *http.Request) (string, error) {
 	return string(text), nil
 }
 
+// freeAddress has a port that no connection is given meanwhile: the kernel takes those of connections from 32768 on.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var last error
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))) //nolint:gosec // anybody may guess it
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+		last = err
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find a free port: %w", last)
 }
 
 func pairs(environment map[string]string) []string {
