@@ -89,10 +89,7 @@ func (c *canary) split(ctx workflow.Context, stable int) error {
 		return stop("HorizontalPodAutoscaler %s scales %s, and with traffic.replicas the number of pods is the weight: it would change it; "+
 			"name a router in spec.traffic, or release by blueGreen with service: {}", a, c.in.Plan.Spec.Target.Deployment)
 	}
-	var weights []int
-	for _, s := range c.plan.Steps {
-		weights = append(weights, s.Weight)
-	}
+	weights := c.plan.Weights()
 	pods, err := decide.Split(weights, stable)
 	if err != nil {
 		return err

@@ -40,28 +40,24 @@ func (u *undoStack) run(ctx workflow.Context) []string {
 			stuck = stuck || c.frees
 		}
 	}
-	var under []func() // the ends of those that are under way
-	await := func() {
-		for _, end := range under {
-			end()
-		}
-		under = nil
-	}
+	under := workflow.NewWaitGroup(ctx)
 	for _, c := range slices.Backward(*u) {
 		if !c.frees {
-			await()
+			under.Wait(ctx)
 		}
 		switch {
 		case stuck && !c.frees && !c.beside:
 			left = append(left, c.name+": not tried, because traffic may still reach the candidate")
 		case c.joins:
-			done, set := workflow.NewFuture(ctx)
-			workflow.GoNamed(ctx, c.name, func(ctx workflow.Context) { set.Set(nil, c.run(ctx)) })
-			under = append(under, func() { heed(c, done.Get(ctx, nil)) })
+			under.Add(1)
+			workflow.GoNamed(ctx, c.name, func(ctx workflow.Context) {
+				defer under.Done()
+				heed(c, c.run(ctx))
+			})
 		default:
 			heed(c, c.run(ctx))
 		}
 	}
-	await()
+	under.Wait(ctx)
 	return left
 }

@@ -192,10 +192,7 @@ func resolution(p plan.Plan) string {
 	if p.Spec.Traffic.Replicas == nil || c == nil {
 		return ""
 	}
-	var weights []int
-	for _, s := range c.Steps {
-		weights = append(weights, s.Weight)
-	}
+	weights := c.Weights()
 	least := decide.Resolution(weights)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# traffic.replicas: a weight is the nearest ratio of pods. These steps need at least %d pods of stable.\n", least)

@@ -290,6 +290,15 @@ type Canary struct {
 	Settle string `json:"settle,omitempty"`
 }
 
+// Weights of the steps, in percent.
+func (c Canary) Weights() []int {
+	var out []int
+	for _, s := range c.Steps {
+		out = append(out, s.Weight)
+	}
+	return out
+}
+
 // BlueGreen makes the new version at full size beside the old one, tests it, and sends everybody to it
 // in one write.
 type BlueGreen struct {

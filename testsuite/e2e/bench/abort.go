@@ -14,9 +14,6 @@ import (
 	"github.com/slipwayhq/slipway/testsuite/sandbox/load"
 )
 
-// tries is how often an abort is measured.
-const tries = 30
-
 // aborts measures from the start of the abort command to the end of the last request that the candidate
 // answered, with a new connection for every request and half of them on the candidate.
 func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
@@ -27,7 +24,7 @@ func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	defer shop.Close()
 	var took []float64
 	failed := 0
-	for i := range tries {
+	for i := range returns {
 		one, report, err := abort(ctx, shop, i)
 		if err != nil {
 			return nil, err
@@ -36,8 +33,8 @@ func aborts(ctx context.Context, s *stage.Stage) ([]Figure, error) {
 	}
 	slices.Sort(took)
 	return []Figure{
-		{"abort of a canary to the candidate's last answer, slowest of 30", took[tries-1], .6, "s"},
-		{"the same, median", took[tries/2], .3, "s"},
+		{"abort of a canary to the candidate's last answer, slowest of 30", took[returns-1], .6, "s"},
+		{"the same, median", took[returns/2], .3, "s"},
 		{"failed requests in all of them", float64(failed), 0, "requests"},
 	}, nil
 }

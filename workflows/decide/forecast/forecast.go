@@ -103,7 +103,7 @@ type Unmeasured struct {
 
 // Of is the forecast for a plan that [plan.Load] has read, and for a service of that many pods; 0 when
 // the number is not known. It is an error if a plan counts its batches in pods and the number is not known, or if
-// two of a canary's steps are the same with so many pods.
+// so many pods cannot make the weights of a canary without a router.
 func Of(p plan.Plan, replicas int) (Forecast, error) {
 	s := &script{plan: p, replicas: replicas}
 	switch st := p.Spec.Strategy; {
@@ -116,7 +116,7 @@ func Of(p plan.Plan, replicas int) (Forecast, error) {
 		c := *st.Canary
 		if p.Spec.Traffic.Replicas != nil && replicas > 0 {
 			var err error
-			if c.Steps, err = byPods(c.Steps, replicas); err != nil {
+			if c.Steps, err = byPods(c, replicas); err != nil {
 				return Forecast{}, err
 			}
 		}

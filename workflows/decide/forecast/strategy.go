@@ -33,16 +33,12 @@ func (s *script) canary(c plan.Canary) {
 }
 
 // byPods are the steps at the weights that whole pods make, where pods are what shares the requests out.
-func byPods(steps []plan.Step, replicas int) ([]plan.Step, error) {
-	var weights []int
-	for _, step := range steps {
-		weights = append(weights, step.Weight)
-	}
-	pods, err := decide.Split(weights, replicas)
+func byPods(c plan.Canary, replicas int) ([]plan.Step, error) {
+	pods, err := decide.Split(c.Weights(), replicas)
 	if err != nil {
 		return nil, err
 	}
-	out := slices.Clone(steps)
+	out := slices.Clone(c.Steps)
 	for i, n := range pods {
 		out[i].Weight = decide.Ratio(n, replicas)
 	}
